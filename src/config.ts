@@ -1,0 +1,166 @@
+import { readFileSync } from 'node:fs'
+import * as v from 'valibot'
+import { dialects } from './dialects/index.ts'
+import type { DialectName } from './dialects/index.ts'
+
+export type Env = Readonly<Record<string, string | undefined>>
+
+/** Bad settings, all at once, a line each. No line carries a value: it may be a password. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** Building blocks of a setting: every one begins as the text of a variable. */
+export const text = v.pipe(v.string(), v.minLength(1, 'must not be empty'))
+export const number = (min: number, max: number) =>
+  v.pipe(
+    v.string(),
+    v.regex(/^\d+(\.\d+)?$/, 'must be a number'),
+    v.transform(Number),
+    v.minValue(min, `must be at least ${min}`),
+    v.maxValue(max, `must be at most ${max}`),
+  )
+export const integer = (min: number, max: number) =>
+  v.pipe(number(min, max), v.integer('must be a whole number'))
+const flag = v.pipe(
+  v.string(),
+  v.toLowerCase(),
+  v.picklist(['true', 'false', '1', '0'], 'must be true or false'),
+  v.transform((value) => value === 'true' || value === '1'),
+)
+const url = (...schemes: string[]) =>
+  v.pipe(
+    v.string(),
+    v.check(
+      (value) => schemes.includes(value.split('://')[0] ?? '') && URL.canParse(value),
+      `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+    ),
+  )
+const list = v.pipe(
+  v.string(),
+  v.transform((value) => value.split(',').map((item) => item.trim())),
+  v.transform((items) => items.filter((item) => item !== '')),
+)
+/** Keys are built from it, and glob characters or braces in a key mean something to Redis. */
+const prefix = v.pipe(
+  text,
+  v.regex(/^[^*?[\]{}\\\s]+$/, 'must not contain * ? [ ] { } \\ or blanks'),
+)
+const DAY_S = 86_400
+
+/** Where the servers are and how the worker is spoken to: the same for gateway and stub. */
+export const sharedSettings = {
+  RABBIT_MQ_URL: v.optional(url('amqp', 'amqps')),
+  RABBIT_MQ_HOST: v.optional(text, 'localhost'),
+  RABBIT_MQ_PORT: v.optional(integer(1, 65_535), '5672'),
+  RABBIT_MQ_LOGIN: v.optional(text, 'admin'),
+  RABBIT_MQ_PASSWORD: v.optional(v.string(), 'admin'),
+  QUEUE_NAME: v.optional(text, 'llm-api-queue'),
+  QUEUE_DURABLE: v.optional(flag),
+  REDIS_URL: v.optional(url('redis', 'rediss')),
+  REDIS_HOST: v.optional(text, 'localhost'),
+  REDIS_PORT: v.optional(integer(1, 65_535), '6379'),
+  REDIS_PREFIX: v.optional(prefix, 'llm-api'),
+  RESULT_TTL_S: v.optional(integer(1, 365 * DAY_S), '3600'),
+  DIALECT: v.optional(
+    v.picklist(dialectNames(), `must be one of ${dialectNames().join(', ')}`),
+    'protollm-v1',
+  ),
+  LOG_LEVEL: v.optional(
+    v.picklist(
+      ['debug', 'info', 'warn', 'error', 'silent'],
+      'must be debug, info, warn, error or silent',
+    ),
+    'info',
+  ),
+  STOP_GRACE_S: v.optional(number(0, DAY_S), '30'),
+} as const
+
+const gatewaySettings = {
+  ...sharedSettings,
+  API_HOST: v.optional(text, '127.0.0.1'),
+  API_PORT: v.optional(integer(0, 65_535), '6672'),
+  ALLOWED_QUEUES: v.optional(list, ''),
+  TIMEOUT: v.optional(number(0.001, DAY_S), '300'),
+  JOB_TTL_S: v.optional(integer(1, 365 * DAY_S), '3600'),
+  NOTIFY_CONFIG: v.optional(v.picklist(['set', 'check'], 'must be set or check'), 'set'),
+  MAX_PENDING: v.optional(integer(1, 1_000_000), '10000'),
+  MAX_BODY_BYTES: v.optional(integer(1, 1 << 30), '1048576'),
+} as const
+
+/** Every setting of the gateway by name, for the test that holds .env.example and README against it. */
+export const gatewaySettingNames = Object.keys(gatewaySettings)
+
+export type Config = ReturnType<typeof readConfig>
+
+/** Reads the whole configuration or throws a ConfigError that names every bad variable. Connects to nothing. */
+export function readConfig(env: Env) {
+  const set = readSettings(gatewaySettings, env)
+  if (set.RESULT_TTL_S < set.TIMEOUT) {
+    throw new ConfigError(
+      'RESULT_TTL_S must be at least TIMEOUT: an outcome may not go before its request',
+    )
+  }
+  return {
+    http: { host: set.API_HOST, port: set.API_PORT, maxBodyBytes: set.MAX_BODY_BYTES },
+    ...serversOf(set),
+    queues: [...new Set([set.QUEUE_NAME, ...set.ALLOWED_QUEUES])] as [string, ...string[]],
+    notifyConfig: set.NOTIFY_CONFIG,
+    gateway: {
+      timeoutMs: set.TIMEOUT * 1000,
+      jobTtlMs: set.JOB_TTL_S * 1000,
+      resultTtlMs: set.RESULT_TTL_S * 1000,
+      maxPending: set.MAX_PENDING,
+    },
+    stopGraceMs: set.STOP_GRACE_S * 1000,
+    logLevel: set.LOG_LEVEL,
+  } as const
+}
+
+type SharedSet = v.InferOutput<v.ObjectSchema<typeof sharedSettings, undefined>>
+
+/** Addresses and dialect, from URLs where given, else from the parts. */
+export function serversOf(set: SharedSet) {
+  const login = [set.RABBIT_MQ_LOGIN, set.RABBIT_MQ_PASSWORD].map(encodeURIComponent).join(':')
+  const dialect = dialects[set.DIALECT]({ prefix: set.REDIS_PREFIX })
+  const durable = set.QUEUE_DURABLE ?? dialect.queue.durable
+  return {
+    rabbitUrl: set.RABBIT_MQ_URL ?? `amqp://${login}@${set.RABBIT_MQ_HOST}:${set.RABBIT_MQ_PORT}`,
+    redisUrl: set.REDIS_URL ?? `redis://${set.REDIS_HOST}:${set.REDIS_PORT}`,
+    redisPrefix: set.REDIS_PREFIX,
+    dialect: { ...dialect, queue: { ...dialect.queue, durable } },
+  } as const
+}
+
+/**
+ * One object schema against the environment. An empty variable counts as unset,
+ * as compose passes them; `NAME_FILE` is read where `NAME` is unset.
+ */
+export function readSettings<T extends v.ObjectEntries>(
+  entries: T,
+  env: Env,
+): v.InferOutput<v.ObjectSchema<T, undefined>> {
+  const problems: string[] = []
+  const given: Record<string, string> = {}
+  for (const name of Object.keys(entries)) {
+    const file = env[`${name}_FILE`]
+    if (env[name]) given[name] = env[name]
+    else if (file) {
+      try {
+        given[name] = readFileSync(file, 'utf8').trim()
+      } catch (error) {
+        problems.push(
+          `${name}_FILE cannot be read: ${String((error as NodeJS.ErrnoException).code)}`,
+        )
+      }
+    }
+  }
+  const parsed = v.safeParse(v.object(entries), given, { abortPipeEarly: true })
+  for (const issue of parsed.issues ?? []) problems.push(`${v.getDotPath(issue)} ${issue.message}`)
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems.join('\n'))
+  return parsed.output
+}
+
+function dialectNames(): DialectName[] {
+  return Object.keys(dialects) as DialectName[]
+}

@@ -1,0 +1,187 @@
+import { hash } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { GatewayError } from './errors.ts'
+import { wireId } from './job.ts'
+import { PendingJob, conflict } from './pending-job.ts'
+import type { Job, Outcome } from './job.ts'
+import type { Link } from './link.ts'
+import type { Moments, PendingJobParts } from './pending-job.ts'
+
+/** A request passes over a link's blip of this length; in an outage it is refused at once. */
+const BLIP_MS = 1_000
+/** The last read must not hold up the answer for longer. */
+const LAST_READ_MS = 800
+
+export interface GatewayOptions extends PendingJobParts {
+  /** All that must be ready for a result to reach us. */
+  readonly resultLinks: readonly Link[]
+  /** Requests held at once. */
+  readonly maxPending: number
+}
+
+/** Milliseconds of a request's life, by stage; a stage that was not passed through is absent. */
+export interface Stages {
+  readonly arm?: number
+  readonly queue?: number
+  readonly read?: number
+  readonly total: number
+}
+
+export interface Answer {
+  readonly outcome: Outcome
+  /** The outcome was known before this request came. */
+  readonly isReplay: boolean
+  readonly stages: Stages
+}
+
+/**
+ * The order of steps, with `PendingJob` the only place that fixes it: admit,
+ * join, arm and claim together, publish, await, last read, leave. `README.md`
+ * beside this file says why each stands where it does.
+ */
+export class Gateway {
+  readonly #options: GatewayOptions
+  /** Wire id -> the job somebody waits for here: at most one by an id. */
+  readonly #jobs = new Map<string, PendingJob>()
+  #requests = 0
+  #isDraining = false
+  #onIdle = (): void => {}
+
+  constructor(options: GatewayOptions) {
+    this.#options = options
+  }
+
+  /** Requests that are held here now. */
+  get pending(): number {
+    return this.#requests
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining
+  }
+
+  /** Resolves with the job's outcome; rejects with a GatewayError that tells whether it was accepted. */
+  async run(job: Job, signal?: AbortSignal): Promise<Answer> {
+    const started = performance.now()
+    if (this.#isDraining) throw new GatewayError('draining', 'the gateway is stopping')
+    if (this.#requests >= this.#options.maxPending) {
+      throw new GatewayError('overloaded', 'too many requests are pending')
+    }
+    this.#requests += 1
+    try {
+      await this.#admit()
+      const pending = await this.#join(job)
+      try {
+        return await this.#await(pending, started, signal)
+      } finally {
+        this.#leave(pending)
+      }
+    } finally {
+      this.#requests -= 1
+      if (this.#requests === 0) this.#onIdle()
+    }
+  }
+
+  /** Takes nothing new, lets what is pending finish for up to `graceMs`, then tells the rest. */
+  async drain(graceMs: number): Promise<void> {
+    this.#isDraining = true
+    if (this.#requests === 0) return
+    const idle = new Promise<void>((resolve) => (this.#onIdle = resolve))
+    await atMost(graceMs, idle)
+    for (const pending of this.#jobs.values()) pending.interrupt()
+    await idle
+  }
+
+  async #admit(): Promise<void> {
+    const { resultLinks, broker } = this.#options
+    for (const link of resultLinks) {
+      if (!link.ready && !(await link.recovered(BLIP_MS))) {
+        throw new GatewayError('results_down', 'results cannot be received now')
+      }
+    }
+    if (!broker.link.ready && !(await broker.link.recovered(BLIP_MS))) {
+      throw broker.isBlocked
+        ? new GatewayError('broker_blocked', 'the broker takes no messages now')
+        : new GatewayError('broker_down', 'the broker is not connected')
+    }
+  }
+
+  /** Whoever joins a pending job must have asked for the same. */
+  async #join(job: Job): Promise<PendingJob> {
+    const id = wireId(job)
+    const fingerprint = fingerprintOf(job)
+    for (;;) {
+      const existing = this.#jobs.get(id)
+      if (existing === undefined) return this.#add(job, id, fingerprint)
+      if (existing.fingerprint === fingerprint && existing.job.owner === job.owner) {
+        existing.waiters.join()
+        return existing
+      }
+      if (existing.isEntered) throw conflict()
+      // Whether it holds the id is not known yet: another replica may hold it, for our payload.
+      await existing.entered
+    }
+  }
+
+  #add(job: Job, id: string, fingerprint: string): PendingJob {
+    const pending = new PendingJob({ job, wireId: id, fingerprint }, this.#options, () =>
+      this.#remove(id, pending),
+    )
+    this.#jobs.set(id, pending)
+    pending.waiters.join()
+    pending.start()
+    return pending
+  }
+
+  /** The id is free for the next one; those who wait for this one are not touched. */
+  #remove(id: string, pending: PendingJob): void {
+    if (this.#jobs.get(id) === pending) this.#jobs.delete(id)
+  }
+
+  async #await(pending: PendingJob, started: number, signal?: AbortSignal): Promise<Answer> {
+    const { timeoutMs } = this.#options
+    let result = await pending.waiters.wait(started + timeoutMs - performance.now(), signal)
+    if (result === 'gone') throw new GatewayError('client_gone', 'the client has left')
+    if (result === 'over') {
+      await atMost(LAST_READ_MS, pending.read())
+      result = pending.waiters.ending ?? { error: timedOut(timeoutMs) }
+    }
+    if ('error' in result) throw result.error
+    return { ...result, stages: stagesOf(pending.moments, started) }
+  }
+
+  /** The last one out disarms and makes room. */
+  #leave(pending: PendingJob): void {
+    if (!pending.waiters.leave()) return
+    this.#remove(wireId(pending.job), pending)
+    pending.abandon()
+  }
+}
+
+/** Two requests are the same job if these are equal; how long somebody waits is no part of it. */
+function fingerprintOf({ queue, messages, meta, priority, source }: Job): string {
+  const { temperature, tokensLimit, stopWords, model } = meta
+  const texts = messages.map(({ role, content }) => [role, content])
+  const canonical = [queue, texts, temperature, tokensLimit, stopWords, model, priority, source]
+  return hash('sha256', JSON.stringify(canonical), 'base64')
+}
+
+function stagesOf({ armed, published, hinted, ended }: Moments, started: number): Stages {
+  return {
+    ...(armed !== undefined && armed > started && { arm: armed - started }),
+    ...(hinted !== undefined && published !== undefined && { queue: hinted - published }),
+    ...(hinted !== undefined && ended !== undefined && { read: ended - hinted }),
+    total: performance.now() - started,
+  }
+}
+
+/** Resolves when the work is done or the time is over, and leaves no timer behind. */
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  const timer = new AbortController()
+  const over = delay(ms, undefined, { signal: timer.signal }).catch(() => {})
+  await Promise.race([work, over])
+  timer.abort()
+}
+
+const timedOut = (timeoutMs: number) =>
+  new GatewayError('timed_out', `the job had no outcome after ${timeoutMs} ms; it goes on`)

@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto'
+import { Hono } from 'hono'
+import { GatewayError } from '../errors.ts'
+import { docsRoutes } from './docs.ts'
+import { answerError } from './errors.ts'
+import { operationsRoutes } from './operations.ts'
+import { protollmRoutes } from './protollm.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { OperationsOptions } from './operations.ts'
+import type { ProtollmOptions } from './protollm.ts'
+
+export interface HttpEnv {
+  Variables: {
+    requestId: string
+    /** Set as soon as the request is known to be about a valid job. */
+    jobId?: string
+  }
+}
+
+export interface AppOptions extends ProtollmOptions, OperationsOptions {
+  readonly log: Log
+}
+
+/** All routes, starting nothing: a test can call it without a socket. */
+export function createApp(options: AppOptions): Hono<HttpEnv> {
+  const { log } = options
+  const app = new Hono<HttpEnv>()
+  app.use(async (c, next) => {
+    const started = performance.now()
+    const requestId = requestIdOf(c.req.header('x-request-id'))
+    c.set('requestId', requestId)
+    // Before `next`: afterwards it would copy the whole response.
+    c.header('x-request-id', requestId)
+    await next()
+    const { jobId } = c.var
+    const ms = Math.round(performance.now() - started)
+    log.info({ requestId, method: c.req.method, status: c.res.status, jobId, ms }, 'http.request')
+  })
+  app.route('/', protollmRoutes(options))
+  app.route('/', operationsRoutes(options))
+  app.route('/', docsRoutes())
+  refuseOtherMethods(app)
+  app.notFound(() => {
+    throw new GatewayError('not_found', 'there is nothing at this path')
+  })
+  app.onError((error, c) => answerError(error, c, log))
+  return app
+}
+
+/** A client's own id is kept if it can stand in a header and a log line; else one is made. */
+function requestIdOf(given: string | undefined): string {
+  return given !== undefined && /^[\w.:=+/-]{1,128}$/.test(given) ? given : randomUUID()
+}
+
+/** A known path by another method is a 405 that names the right ones. */
+function refuseOtherMethods(app: Hono<HttpEnv>): void {
+  const methods = new Map<string, Set<string>>()
+  for (const { path, method } of app.routes) {
+    if (method === 'ALL') continue
+    methods.set(path, (methods.get(path) ?? new Set()).add(method))
+  }
+  for (const [path, allowed] of methods) {
+    if (allowed.has('GET')) allowed.add('HEAD')
+    app.all(path, (c) => {
+      c.header('allow', [...allowed].join(', '))
+      throw new GatewayError(
+        'method_not_allowed',
+        `the method must be ${[...allowed].join(' or ')}`,
+      )
+    })
+  }
+}

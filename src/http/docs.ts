@@ -1,0 +1,54 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { Hono } from 'hono'
+import { openApiDocument } from './openapi.ts'
+import type { HttpEnv } from './app.ts'
+
+const ASSETS: Record<string, string> = {
+  'swagger-ui.css': 'text/css; charset=utf-8',
+  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
+}
+
+/** What FastAPI gives its users for nothing: the contract as a document, and a page to try it. */
+export function docsRoutes(): Hono<HttpEnv> {
+  const routes = new Hono<HttpEnv>()
+  const document = JSON.stringify(openApiDocument())
+  const json = { 'content-type': 'application/json' }
+  routes.get('/openapi.json', (c) => c.body(document, 200, json))
+  routes.get('/docs', (c) => c.html(PAGE))
+  // Not inline, so that the page can be served under a strict content security policy.
+  routes.get('/docs/start.js', (c) => c.body(START, 200, { 'content-type': 'text/javascript' }))
+  for (const [name, type] of Object.entries(ASSETS)) {
+    routes.get(`/docs/${name}`, (c) => {
+      const headers = { 'content-type': type, 'cache-control': 'public, max-age=86400' }
+      return c.body(readFileSync(join(assetDirectory(), name)), 200, headers)
+    })
+  }
+  return routes
+}
+
+const PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>protollm-gateway</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+</head>
+<body>
+<div id="ui"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+</body>
+</html>
+`
+const START = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#ui', tryItOutEnabled: true })\n`
+
+/** The build copies the files beside the code, so that an installation needs neither the package nor the internet. */
+function assetDirectory(): string {
+  const beside = join(import.meta.dirname, 'swagger-ui')
+  if (existsSync(beside)) return beside
+  return dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
+}

@@ -1,0 +1,136 @@
+import { Hono } from 'hono'
+import * as v from 'valibot'
+import { GatewayError } from '../errors.ts'
+import { readJson, validate } from './body.ts'
+import { InvalidRequest } from './errors.ts'
+import type { Context } from 'hono'
+import type { Answer, Gateway, Stages } from '../gateway.ts'
+import type { Job } from '../job.ts'
+import type { HttpEnv } from './app.ts'
+
+/** No id is `.` or `..`, which a path would swallow, nor has characters that mean something in a key or URL. */
+const JobId = v.pipe(
+  v.string(),
+  v.regex(
+    /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/,
+    'String should be 1 to 128 of A-Z a-z 0-9 . _ ~ - and neither . nor ..',
+  ),
+  v.description('Chosen by the client; the same id and payload again join or replay the job'),
+)
+const nullable = <T extends v.GenericSchema, D>(schema: T, fallback: D) =>
+  v.optional(v.nullable(schema), fallback as never)
+const wholeNumber = (min: number, max: number) =>
+  v.pipe(
+    v.number(),
+    v.integer(),
+    v.minValue(min, `Input should be greater than or equal to ${min}`),
+    v.maxValue(max, `Input should be less than or equal to ${max}`),
+  )
+const Meta = v.object({
+  temperature: nullable(v.pipe(v.number(), v.finite()), 0.2),
+  tokens_limit: nullable(wholeNumber(-(2 ** 31), 2 ** 31 - 1), 8096),
+  stop_words: nullable(v.array(v.string()), null),
+  model: nullable(v.string(), null),
+})
+const Priority = nullable(wholeNumber(0, 255), null)
+const Message = v.object({ role: v.string(), content: v.string() })
+const Messages = v.pipe(
+  v.array(Message),
+  v.minLength(1, 'List should have at least 1 item after validation, not 0'),
+)
+
+export const GenerateRequest = v.object({
+  job_id: JobId,
+  priority: Priority,
+  meta: Meta,
+  content: v.string(),
+})
+export const ChatRequest = v.object({
+  job_id: JobId,
+  priority: Priority,
+  source: v.optional(v.string(), 'local'),
+  meta: Meta,
+  messages: Messages,
+})
+export const ContentResponse = v.object({ content: v.string() })
+
+export interface ProtollmOptions {
+  readonly gateway: Pick<Gateway, 'run'>
+  /** The first is used when a request names none; no other than these is taken. */
+  readonly queues: readonly [string, ...string[]]
+  readonly maxBodyBytes: number
+}
+
+/** The two routes of protollm_api, for its clients: drop-in, but with honest statuses. */
+export function protollmRoutes(options: ProtollmOptions): Hono<HttpEnv> {
+  const routes = new Hono<HttpEnv>()
+  routes.post('/generate', async (c) => {
+    const { content, ...request } = await readRequest(c, GenerateRequest, options)
+    // As protollm_api does it: a chat of one message.
+    const messages = [{ role: 'user', content }]
+    return answer(c, options.gateway, jobOf(request, { messages, source: 'local' }))
+  })
+  routes.post('/chat_completion', async (c) => {
+    const { messages, source, ...request } = await readRequest(c, ChatRequest, options)
+    return answer(c, options.gateway, jobOf(request, { messages, source }))
+  })
+  return routes
+}
+
+/** Body and query, or an InvalidRequest with all their problems at once. */
+async function readRequest<T extends v.GenericSchema<unknown, object>>(
+  c: Context<HttpEnv>,
+  schema: T,
+  { queues, maxBodyBytes }: ProtollmOptions,
+): Promise<v.InferOutput<T> & { queue: string }> {
+  const body = validate(schema, await readJson(c, maxBodyBytes))
+  const queue = c.req.query('queue_name') ?? queues[0]
+  const problems = 'problems' in body ? [...body.problems] : []
+  if (!queues.includes(queue)) {
+    const msg = `Input should be ${queues.map((name) => `'${name}'`).join(' or ')}`
+    problems.push({ type: 'enum', loc: ['query', 'queue_name'], msg, input: queue })
+  }
+  if ('problems' in body || problems.length > 0) throw new InvalidRequest(problems)
+  return { ...body.value, queue }
+}
+
+function jobOf(
+  request: Omit<v.InferOutput<typeof GenerateRequest>, 'content'> & { queue: string },
+  chat: Pick<Job, 'messages' | 'source'>,
+): Job {
+  const { job_id: id, queue, priority } = request
+  const { temperature, tokens_limit: tokensLimit, stop_words: stopWords, model } = request.meta
+  const meta = { temperature, tokensLimit, stopWords, model }
+  return { id, owner: '', queue, priority, meta, ...chat }
+}
+
+async function answer(
+  c: Context<HttpEnv>,
+  gateway: Pick<Gateway, 'run'>,
+  job: Job,
+): Promise<Response> {
+  c.set('jobId', job.id)
+  const { outcome, isReplay, stages }: Answer = await gateway.run(job, c.req.raw.signal)
+  switch (outcome.kind) {
+    case 'succeeded':
+      return c.body(JSON.stringify({ content: outcome.content }), 200, {
+        'content-type': 'application/json',
+        'x-job-id': job.id,
+        'server-timing': serverTiming(stages),
+        ...(isReplay && { 'idempotent-replayed': 'true' }),
+      })
+    case 'failed':
+      throw new GatewayError('worker_failed', `${outcome.type}: ${outcome.message}`)
+    case 'cancelled':
+      throw new GatewayError('job_cancelled', 'the job was cancelled')
+    case 'expired':
+      throw new GatewayError('job_expired', 'the job expired before it had an outcome')
+  }
+}
+
+/** https://www.w3.org/TR/server-timing/ in milliseconds. */
+function serverTiming(stages: Stages): string {
+  return Object.entries(stages)
+    .map(([name, ms]: [string, number]) => `${name};dur=${ms.toFixed(2)}`)
+    .join(', ')
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+import { readConfig } from './config.ts'
+import { configOrExit, stopOnSignal } from './program.ts'
+import { startServer } from './server.ts'
+import { createLog, errorFields } from './telemetry/log.ts'
+import { VERSION } from './version.ts'
+
+const config = configOrExit(readConfig)
+const log = createLog(config.logLevel)
+const server = await startServer(config, log).catch((error: unknown) => {
+  log.fatal(errorFields(error), 'gateway.start_failed')
+  return process.exit(1)
+})
+log.info({ url: server.url, version: VERSION }, 'gateway.listening')
+stopOnSignal(log, () => server.close(config.stopGraceMs))

@@ -1,0 +1,33 @@
+import { ConfigError } from './config.ts'
+import type { Env } from './config.ts'
+import type { Log } from './telemetry/log.ts'
+
+/** sysexits.h EX_CONFIG: a supervisor should not try again. */
+const BAD_CONFIG = 78
+
+/** The program's settings; with bad ones it says which and ends. */
+export function configOrExit<T>(read: (env: Env) => T): T {
+  try {
+    return read(process.env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    return process.exit(BAD_CONFIG)
+  }
+}
+
+/** The first SIGTERM or SIGINT stops the program in order, the second one at once. */
+export function stopOnSignal(log: Log, stop: () => Promise<void>): void {
+  let isStopping = false
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (isStopping) process.exit(1)
+      isStopping = true
+      log.info({ signal }, 'program.stopping')
+      void stop().then(() => {
+        log.info('program.stopped')
+        process.exit(0)
+      })
+    })
+  }
+}

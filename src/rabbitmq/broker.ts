@@ -1,0 +1,183 @@
+import { IllegalOperationError } from 'amqplib'
+import { GatewayError } from '../errors.ts'
+import { Link } from '../link.ts'
+import { errorFields } from '../telemetry/log.ts'
+import { connectRabbitmq, declareQueue } from './connect.ts'
+import type { ChannelModel, ConfirmChannel, RecoveringChannelModel } from 'amqplib'
+import type { Delivery, QueueOptions } from '../dialect.ts'
+import type { Log } from '../telemetry/log.ts'
+
+export interface Publication {
+  readonly queue: string
+  readonly delivery: Delivery
+  /** The job's id on the wire: the same message again has the same id. */
+  readonly messageId: string
+  readonly run: string
+  /** After so many milliseconds in the queue the broker drops it. */
+  readonly expirationMs: number
+}
+
+/** `lost`: the channel went away before the broker answered; the message may be queued or not. */
+export type Confirmation = 'confirmed' | 'lost'
+
+export interface BrokerOptions {
+  readonly url: string
+  readonly queues: readonly string[]
+  readonly queue: QueueOptions
+  readonly log: Log
+}
+
+/**
+ * Our link to RabbitMQ: one connection, one confirm channel. `link` is ready
+ * while a message can be published: connected and not blocked by an alarm.
+ */
+export class Broker {
+  readonly link = new Link()
+  readonly #options: BrokerOptions
+  readonly #queueProblems = new Map<string, string>()
+  /** Messages the broker gave back: the return always precedes the confirm. */
+  readonly #returned = new Set<string>()
+  #model: RecoveringChannelModel | undefined
+  #channel: ConfirmChannel | undefined
+  #isBlocked = false
+
+  constructor(options: BrokerOptions) {
+    this.#options = options
+  }
+
+  async open(): Promise<void> {
+    const { url, log } = this.#options
+    this.#model = await connectRabbitmq({
+      name: 'protollm-gateway',
+      url,
+      setup: (connection) => this.#setUp(connection),
+      log,
+    })
+    this.#model.on('connect-failed', (error: unknown) => this.link.down(errorFields(error).error))
+  }
+
+  /** An alarm of the broker: it takes no message until memory or disk is free again. */
+  get isBlocked(): boolean {
+    return this.#isBlocked
+  }
+
+  describe(): string {
+    if (!this.link.ready) return this.link.reason
+    return [...this.#queueProblems].map(([queue, why]) => `queue ${queue}: ${why}`).join('; ')
+  }
+
+  /**
+   * Hands a message to the broker; resolves when it is known what became of it.
+   * Rejects when it was not accepted: not sent, given back or refused.
+   */
+  async publish(publication: Publication): Promise<Confirmation> {
+    if (this.#isBlocked)
+      throw new GatewayError('broker_blocked', 'the broker takes no messages now')
+    const { queue, delivery, messageId } = publication
+    const error = await new Promise<Error | null>((resolve) => {
+      if (this.#channel === undefined) throw notConnected()
+      this.#channel.publish('', queue, delivery.body, propertiesOf(publication), resolve)
+    }).catch((cause: unknown) => {
+      throw cause instanceof IllegalOperationError ? notConnected(cause) : cause
+    })
+    if (this.#returned.delete(messageId)) {
+      throw new GatewayError('no_such_queue', `queue ${queue} does not exist on the broker`)
+    }
+    if (error?.message === 'message nacked') {
+      throw new GatewayError('queue_full', `queue ${queue} is full: the broker refused the message`)
+    }
+    return error === null ? 'confirmed' : 'lost'
+  }
+
+  /** Waits for outstanding confirms first: closing would make them look lost. */
+  async close(deadlineMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const deadline = new Promise((resolve) => {
+      timer = setTimeout(resolve, deadlineMs)
+    })
+    const confirmed = this.#channel?.waitForConfirms().catch(() => {})
+    await Promise.race([confirmed, deadline])
+    // A silent broker never answers the closing either.
+    await Promise.race([this.#model?.close().catch(() => {}), deadline])
+    clearTimeout(timer)
+    this.link.down('closed')
+  }
+
+  /** Runs for every new connection. All that hangs on it is made here, and let go when it closes. */
+  async #setUp(connection: ChannelModel): Promise<void> {
+    connection.on('blocked', (reason: string) => this.#block(reason))
+    connection.on('unblocked', () => this.#unblock())
+    connection.on('close', (error?: Error) => {
+      this.#channel = undefined
+      this.#isBlocked = false
+      this.link.down(errorFields(error ?? new Error('connection closed')).error)
+    })
+    await this.#declareQueues(connection)
+    await this.#openChannel(connection)
+  }
+
+  async #declareQueues(connection: ChannelModel): Promise<void> {
+    const { queues, queue: options, log } = this.#options
+    for (const queue of queues) {
+      const problem = await declareQueue(connection, queue, options)
+      if (problem === undefined) this.#queueProblems.delete(queue)
+      else {
+        this.#queueProblems.set(queue, problem)
+        log.error({ queue, problem }, 'broker.queue_refused')
+      }
+    }
+  }
+
+  async #openChannel(connection: ChannelModel): Promise<void> {
+    const channel = await connection.createConfirmChannel()
+    channel.on('return', (message) => this.#returned.add(String(message.properties.messageId)))
+    // Without a listener the library takes a channel's error for the connection's.
+    channel.on('error', (error) =>
+      this.#options.log.warn(errorFields(error), 'broker.channel_closed'),
+    )
+    channel.on('close', () => this.#reopenChannel(connection, channel))
+    this.#channel = channel
+    this.#returned.clear()
+    if (!this.#isBlocked) this.link.up()
+  }
+
+  /** A channel the broker closed stays closed; the connection may well stand. */
+  #reopenChannel(connection: ChannelModel, channel: ConfirmChannel): void {
+    if (this.#channel !== channel) return
+    this.#channel = undefined
+    this.link.down('the channel was closed')
+    // If that fails, a new connection is the way out; often it is under way already.
+    this.#openChannel(connection).catch(() => connection.close().catch(() => {}))
+  }
+
+  #block(reason: string): void {
+    this.#isBlocked = true
+    this.link.down(`blocked by the broker: ${reason}`)
+    this.#options.log.error({ reason }, 'broker.blocked')
+  }
+
+  #unblock(): void {
+    this.#isBlocked = false
+    if (this.#channel !== undefined) this.link.up()
+    this.#options.log.info('broker.unblocked')
+  }
+}
+
+const notConnected = (cause?: unknown) =>
+  new GatewayError('broker_down', 'the broker is not connected', { cause })
+
+function propertiesOf({ delivery, messageId, run, expirationMs }: Publication) {
+  const { contentType, contentEncoding, headers, priority } = delivery
+  return {
+    mandatory: true,
+    persistent: true,
+    messageId,
+    correlationId: run,
+    // The broker closes the channel over a fraction or a negative number.
+    expiration: String(Math.max(0, Math.floor(expirationMs))),
+    ...(contentType !== undefined && { contentType }),
+    ...(contentEncoding !== undefined && { contentEncoding }),
+    ...(headers !== undefined && { headers }),
+    ...(priority !== undefined && { priority }),
+  }
+}

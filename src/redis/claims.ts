@@ -1,0 +1,79 @@
+import { cancelKey, claimKey, deltasKey } from './keys.ts'
+import type { RedisClient } from './connect.ts'
+import type { EnterReply } from './scripts.ts'
+
+export interface ClaimRequest {
+  /** The dialect's keys of the job; the claim hangs on the first. */
+  readonly keys: readonly string[]
+  readonly fingerprint: string
+  readonly owner: string
+  /** The run it shall be, if it is a new one. */
+  readonly run: string
+  readonly jobTtlMs: number
+  /** How long the record is kept after the job's life: as long as results are. */
+  readonly keepMs: number
+  /** A claim left unpublished for longer is taken over: its replica died in between. */
+  readonly graceMs: number
+}
+
+export interface Entered {
+  /**
+   * `new`: nobody is at it, publish it. `takeover`: whoever was at it died before
+   * the publish, publish it under the same run. `joined`: it is under way.
+   * `replay`: it has succeeded, the result stands. `conflict`: another payload is
+   * under way by this id.
+   */
+  readonly verdict: 'new' | 'takeover' | 'joined' | 'replay' | 'conflict'
+  readonly run: string
+  readonly isPublished: boolean
+  /** What is left of the job's life, by the clock of Redis. */
+  readonly remainingMs: number
+  /** Since the claim was made (or taken over). */
+  readonly ageMs: number
+  /** What stands at the keys; nothing for a new run. */
+  readonly values: readonly (string | null)[]
+}
+
+/** Who asked for which id, with what, and which run answers: the record that all replicas share. */
+export class Claims {
+  readonly #client: RedisClient
+
+  constructor(client: RedisClient) {
+    this.#client = client
+  }
+
+  async enter(request: ClaimRequest): Promise<Entered> {
+    const { keys, fingerprint, owner, run, jobTtlMs, keepMs, graceMs } = request
+    const [first] = keys as [string]
+    const reply: unknown = await this.#client.enterClaim(
+      [claimKey(first), cancelKey(first), deltasKey(first), ...keys],
+      [fingerprint, owner, run, String(jobTtlMs), String(keepMs), String(graceMs)],
+    )
+    const [verdict, claimedRun, state, remainingMs, ageMs, values] = reply as EnterReply
+    const isPublished = state !== 'claimed'
+    return { verdict, run: claimedRun, isPublished, remainingMs, ageMs, values }
+  }
+
+  /** The broker has it: no other request takes it over any more. */
+  async markPublished(keys: readonly string[], run: string): Promise<void> {
+    await this.#client.markPublished([claimKey(keys[0] as string)], [run])
+  }
+
+  /** It was not accepted: as if nobody had asked. */
+  async release(keys: readonly string[], run: string): Promise<void> {
+    await this.#client.releaseClaim([claimKey(keys[0] as string)], [run])
+  }
+
+  /** Its outcome is known: from here on, claim and result have `ttlMs` to live. */
+  async finish(keys: readonly string[], run: string, kind: string, ttlMs: number): Promise<void> {
+    await this.#client.finishClaim(
+      [claimKey(keys[0] as string), ...keys],
+      [run, kind, String(ttlMs)],
+    )
+  }
+
+  /** Takes away a late result of an earlier run, so that it cannot stand in the way of the true one. */
+  async dropForeign(keys: readonly string[], run: string, value: string): Promise<void> {
+    await this.#client.dropForeign([claimKey(keys[0] as string), keys[0] as string], [run, value])
+  }
+}

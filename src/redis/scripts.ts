@@ -1,0 +1,146 @@
+import { defineScript } from 'redis'
+import type { CommandParser } from 'redis'
+
+/**
+ * Every transition of a claim is one script that compares the run and the state
+ * first, so that of two replicas one wins and the other sees why.
+ *
+ * A claim is a hash: `run`, `fingerprint`, `owner`, `state` (claimed, published,
+ * done, cancelled), `outcome` (once done), `since` and `deadline` (milliseconds
+ * by the clock of Redis, so that replicas need not agree on the time).
+ *
+ * KEYS[1] is the claim, everywhere.
+ */
+
+const NOW = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+`
+
+/**
+ * KEYS: claim, cancel, deltas, result keys. ARGV: fingerprint, owner, new run,
+ * job ttl ms, how long a claim is kept after that ms, grace of an unpublished claim ms.
+ * Returns verdict, run, state, ms left, ms since it was claimed, values at the result keys.
+ */
+const ENTER = `${NOW}
+local claim = redis.call('HMGET', KEYS[1], 'run', 'fingerprint', 'owner', 'state', 'outcome', 'since', 'deadline')
+local run, state, outcome, since, deadline = claim[1], claim[4], claim[5], claim[6], claim[7]
+
+local values, answered = {}, false
+for i = 4, #KEYS do
+  local value = redis.pcall('GET', KEYS[i])
+  if type(value) ~= 'string' then value = false end
+  values[i - 3] = value
+  if value then answered = true end
+end
+local function existing(verdict)
+  return {verdict, run, state, deadline - now, now - since, values}
+end
+
+if run then
+  local same = claim[2] == ARGV[1] and claim[3] == ARGV[2]
+  if (state == 'claimed' or state == 'published') and now < tonumber(deadline) then
+    if not same then return existing('conflict') end
+    if state == 'claimed' and not answered and now - since > tonumber(ARGV[6]) then
+      redis.call('HSET', KEYS[1], 'since', now)
+      return existing('takeover')
+    end
+    return existing('joined')
+  end
+  if same and answered and state == 'done' and outcome == 'succeeded' then return existing('replay') end
+end
+
+redis.call('DEL', unpack(KEYS))
+redis.call('HSET', KEYS[1], 'run', ARGV[3], 'fingerprint', ARGV[1], 'owner', ARGV[2],
+  'state', 'claimed', 'since', now, 'deadline', now + ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[4] + ARGV[5])
+return {'new', ARGV[3], 'claimed', tonumber(ARGV[4]), 0, {}}
+`
+
+/** The broker has the message. ARGV: run. */
+const PUBLISHED = `
+local claim = redis.call('HMGET', KEYS[1], 'run', 'state')
+if claim[1] == ARGV[1] and claim[2] == 'claimed' then redis.call('HSET', KEYS[1], 'state', 'published') end
+`
+
+/** The job was not accepted: as if nobody had asked. ARGV: run. */
+const RELEASE = `
+if redis.call('HGET', KEYS[1], 'run') == ARGV[1] then redis.call('DEL', KEYS[1]) end
+`
+
+/**
+ * The outcome was read. KEYS: claim, result keys. ARGV: run, kind of outcome, ttl ms.
+ * The results of a claim that has gone get their time to live as well.
+ */
+const FINISH = `
+local claim = redis.call('HMGET', KEYS[1], 'run', 'state')
+if claim[1] and claim[1] ~= ARGV[1] then return end
+if claim[1] and claim[2] ~= 'cancelled' then
+  redis.call('HSET', KEYS[1], 'state', 'done', 'outcome', ARGV[2])
+end
+for i = 1, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
+`
+
+/**
+ * Removes a result of another run than the claim's, unless it has been replaced meanwhile.
+ * KEYS: claim, result. ARGV: the run the result names, the result.
+ */
+const DROP_FOREIGN = `
+local run = redis.call('HGET', KEYS[1], 'run')
+if run and run ~= ARGV[1] and redis.call('GET', KEYS[2]) == ARGV[2] then redis.call('DEL', KEYS[2]) end
+`
+
+/**
+ * Whether a worker that has taken the message should run the job.
+ * KEYS: claim, cancel, result. ARGV: run ('' when the message names none), '1' when redelivered.
+ */
+const LOOK = `
+local run = redis.call('HGET', KEYS[1], 'run')
+if ARGV[1] ~= '' and run and run ~= ARGV[1] then return 'stale' end
+if redis.call('EXISTS', KEYS[2]) == 1 then return 'cancelled' end
+if (ARGV[1] ~= '' or ARGV[2] == '1') and redis.call('EXISTS', KEYS[3]) == 1 then return 'answered' end
+return 'run'
+`
+
+/**
+ * A worker's result: the first one of a run stands. A run whose claim has gone
+ * may still answer; a message that names no run is from a gateway without claims.
+ * KEYS: claim, result keys. ARGV: run, ttl ms, values.
+ */
+const ANSWER = `
+local run = redis.call('HGET', KEYS[1], 'run')
+if ARGV[1] ~= '' and run and run ~= ARGV[1] then return 'stale' end
+if ARGV[1] ~= '' and redis.call('EXISTS', KEYS[2]) == 1 then return 'answered' end
+for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'PX', ARGV[2]) end
+return 'written'
+`
+
+function script<T>(lua: string) {
+  return defineScript({
+    SCRIPT: lua,
+    parseCommand(parser: CommandParser, keys: readonly string[], args: readonly string[]) {
+      parser.pushKeysLength([...keys])
+      parser.push(...args)
+    },
+    transformReply: (reply: unknown) => reply as T,
+  })
+}
+
+export type EnterReply = [
+  verdict: 'new' | 'takeover' | 'joined' | 'replay' | 'conflict',
+  run: string,
+  state: 'claimed' | 'published' | 'done' | 'cancelled',
+  remainingMs: number,
+  ageMs: number,
+  values: (string | null)[],
+]
+
+export const scripts = {
+  enterClaim: script<EnterReply>(ENTER),
+  markPublished: script<null>(PUBLISHED),
+  releaseClaim: script<null>(RELEASE),
+  finishClaim: script<null>(FINISH),
+  dropForeign: script<null>(DROP_FOREIGN),
+  lookBeforeRun: script<'run' | 'stale' | 'cancelled' | 'answered'>(LOOK),
+  writeAnswer: script<'written' | 'stale' | 'answered'>(ANSWER),
+}

@@ -1,0 +1,24 @@
+import { pino } from 'pino'
+import type { DestinationStream, Logger } from 'pino'
+
+export type Log = Logger
+
+/**
+ * One JSON line per event, named `noun.verb`. Fields are chosen at each call
+ * and never whole requests: what a user wrote, what a model answered, keys and
+ * passwords have no way in.
+ */
+export function createLog(level: string, destination?: DestinationStream): Log {
+  const options = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }
+  return destination ? pino(options, destination) : pino(options)
+}
+
+/** What may be said of an error whose text is not ours: drivers put addresses there, never a user's words. */
+export function errorFields(error: unknown): { error: string } {
+  return { error: error instanceof Error ? withoutLogin(error.message) : 'not an Error' }
+}
+
+/** An address in an error may carry the password it was built from. */
+function withoutLogin(text: string): string {
+  return text.replace(/\/\/[^@/\s]*@/g, '//…@')
+}

@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest'
+import { protollmV1 } from '../../src/dialects/protollm-v1.ts'
+import { dialectConformance, fixture } from './conformance.ts'
+import type { Job } from '../../src/job.ts'
+
+const captured = fixture<{
+  job: { properties: { priority?: number }; body: string }
+  redis_after_work: Record<string, string>
+}>('protollm-v1/captured.json')
+const result = captured.redis_after_work['llm-api:12345'] as string
+const dialect = protollmV1({ prefix: 'llm-api' })
+const job: Job = {
+  id: '12345',
+  owner: '',
+  queue: 'llm-api-queue',
+  messages: [{ role: 'user', content: 'What is AI?' }],
+  meta: { temperature: 0.5, tokensLimit: 1000, stopWords: ['stop'], model: 'gpt-model' },
+  priority: null,
+  source: 'local',
+}
+
+dialectConformance(dialect, {
+  job,
+  message: { body: captured.job.body },
+  keys: Object.keys(captured.redis_after_work),
+  results: [
+    {
+      name: 'succeeded',
+      values: [result],
+      means: {
+        outcome: { kind: 'succeeded', content: 'Artificial Intelligence is… «ИИ»\n' },
+      },
+    },
+  ],
+})
+
+test('an extended worker’s extras arrive', () => {
+  const extended = JSON.stringify({
+    content: 'x',
+    usage: { prompt_tokens: 3, completion_tokens: 5 },
+    finish_reason: 'length',
+    model: 'm',
+    anything: { else: true },
+  })
+  expect(dialect.decodeResult([extended])).toEqual({
+    outcome: {
+      kind: 'succeeded',
+      content: 'x',
+      usage: { promptTokens: 3, completionTokens: 5 },
+      finishReason: 'length',
+      model: 'm',
+    },
+  })
+})
+
+test('extras of the wrong type are dropped and the answer is kept', () => {
+  const odd = JSON.stringify({ content: 'x', usage: 'much', finish_reason: 7, model: [] })
+  expect(dialect.decodeResult([odd])).toEqual({ outcome: { kind: 'succeeded', content: 'x' } })
+})
+
+test('an error beside a content is a failure', () => {
+  const failed = JSON.stringify({ content: '', error: { type: 'OOM', message: 'out of memory' } })
+  expect(dialect.decodeResult([failed])).toEqual({
+    outcome: { kind: 'failed', type: 'OOM', message: 'out of memory' },
+  })
+})

@@ -1,0 +1,27 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+/**
+ * Waits until `look` gives a value other than false, undefined or null, and
+ * returns it. Fails with the label and the last thing seen when it never does.
+ */
+export async function eventually<T>(
+  label: string,
+  look: () => T | Promise<T>,
+  timeoutMs = 10_000,
+): Promise<Exclude<T, false | undefined | null>> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    let seen: unknown
+    try {
+      const value = await look()
+      if (value !== false && value !== undefined && value !== null) {
+        return value as Exclude<T, false | undefined | null>
+      }
+      seen = value
+    } catch (error) {
+      seen = error
+    }
+    if (performance.now() > deadline) throw new Error(`never: ${label} (last: ${String(seen)})`)
+    await delay(10)
+  }
+}

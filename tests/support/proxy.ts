@@ -1,0 +1,86 @@
+import { connect, createServer } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
+
+/** What a link may do to the bytes of one direction. */
+export interface LinkFault {
+  /** Every chunk comes so much later, in order. */
+  delayMs?: number
+  /** Bytes are swallowed; the connection stays open. */
+  blackHole?: boolean
+}
+
+/** The faults of one connection, by direction; changed at any time. */
+export interface LinkFaults {
+  toServer: LinkFault
+  toClient: LinkFault
+}
+
+/**
+ * A TCP proxy in front of a server, to break its link. `faultsOf` is asked with
+ * the first bytes of each connection, so that two connections of one client can
+ * be treated differently.
+ */
+export class LinkProxy {
+  readonly #target: URL
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  faults: LinkFaults = { toServer: {}, toClient: {} }
+  faultsOf: (firstBytes: string) => LinkFaults = () => this.faults
+
+  constructor(target: string) {
+    this.#target = new URL(target)
+    this.#server = createServer((client) => this.#accept(client))
+  }
+
+  /** Begins to accept connections; returns the target's URL with the proxy's address. */
+  async open(port = 0): Promise<string> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(port, '127.0.0.1', resolve)
+    })
+    return this.url
+  }
+
+  get url(): string {
+    const url = new URL(this.#target)
+    url.host = `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    return url.href
+  }
+
+  /** Ends every connection as a reset does. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy()
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve))
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+
+  #accept(client: Socket): void {
+    const server = connect(Number(this.#target.port), this.#target.hostname)
+    let faults: LinkFaults | undefined
+    for (const socket of [client, server]) {
+      socket.setNoDelay(true)
+      this.#sockets.add(socket)
+      socket.on('close', () => {
+        this.#sockets.delete(socket)
+        client.destroy()
+        server.destroy()
+      })
+      socket.on('error', () => {})
+    }
+    client.on('data', (chunk) => {
+      faults ??= this.faultsOf(chunk.toString('latin1'))
+      pass(chunk, server, faults.toServer)
+    })
+    server.on('data', (chunk) => pass(chunk, client, (faults ?? this.faults).toClient))
+  }
+}
+
+function pass(chunk: Buffer, to: Socket, { delayMs = 0, blackHole }: LinkFault): void {
+  if (blackHole) return
+  if (delayMs === 0) to.write(chunk)
+  else setTimeout(() => to.write(chunk), delayMs)
+}

@@ -1,0 +1,137 @@
+import { randomUUID } from 'node:crypto'
+import { connect } from 'amqplib'
+import { createClient } from 'redis'
+import { inject, onTestFinished } from 'vitest'
+import { readConfig } from '../../src/config.ts'
+import { startServer } from '../../src/server.ts'
+import { createLog } from '../../src/telemetry/log.ts'
+import { eventually } from './eventually.ts'
+import { Lines } from './lines.ts'
+import type { Channel } from 'amqplib'
+import type { Env } from '../../src/config.ts'
+import type { RunningServer } from '../../src/server.ts'
+
+export type Settings = Record<string, string>
+
+/** Settings of a test's own: its queue and keys meet nobody else's. */
+export function freshSettings(): Settings & { QUEUE_NAME: string; REDIS_PREFIX: string } {
+  const id = randomUUID().slice(0, 8)
+  return {
+    ...inject('services'),
+    API_PORT: '0',
+    QUEUE_NAME: `queue-${id}`,
+    REDIS_PREFIX: `test-${id}`,
+    TIMEOUT: '10',
+    STOP_GRACE_S: '1',
+  }
+}
+
+export interface TestGateway extends RunningServer {
+  readonly log: Lines
+}
+
+/** The gateway in this process, on a free port; ready, unless told not to wait. Closed after the test. */
+export async function startGateway(
+  settings: Env,
+  { untilReady = true } = {},
+): Promise<TestGateway> {
+  const lines = new Lines()
+  const server = await startServer(readConfig(settings), createLog('debug', lines))
+  const gateway = { ...server, log: lines }
+  onTestFinished(() => server.close(0))
+  if (untilReady) await eventually('the gateway is ready', () => isReady(gateway.url))
+  return gateway
+}
+
+export async function isReady(url: string): Promise<boolean> {
+  return (await fetch(`${url}/readyz`)).ok
+}
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  // The tests know what they sent and hold each field against what they expect.
+  readonly body: { content?: string; code?: string; detail?: unknown; job_id?: string }
+}
+
+export async function post(url: string, path: string, body: unknown): Promise<Reply> {
+  const response = await fetch(url + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  })
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as Reply['body'],
+  }
+}
+
+export const generate = (url: string, id: string, content: string): Promise<Reply> =>
+  post(url, '/generate', { job_id: id, meta: {}, content })
+
+/** A client of the tests' own; closed after the test. */
+export async function testRedis(url: string = inject('services').REDIS_URL) {
+  const client = createClient({ url })
+  client.on('error', () => {})
+  await client.connect()
+  onTestFinished(() => client.destroy())
+  return client
+}
+
+/** A channel of the tests' own; its connection is closed after the test. */
+export async function testChannel(
+  url: string = inject('services').RABBIT_MQ_URL,
+): Promise<Channel> {
+  const connection = await connect(url, { noDelay: true })
+  connection.on('error', () => {})
+  const channel = await connection.createChannel()
+  channel.on('error', () => {})
+  onTestFinished(() => connection.close().catch(() => {}))
+  return channel
+}
+
+export interface Task {
+  readonly id: string
+  readonly content: string
+  readonly run: string
+}
+
+/**
+ * A worker as protollm 1.0 has it: takes everything at once, acknowledges on
+ * delivery, writes `{"content": …}` with a plain SET and knows nothing of runs.
+ * `reply` gives the content to write, or undefined to stay silent.
+ */
+export async function startPlainWorker(
+  settings: { QUEUE_NAME: string; REDIS_PREFIX: string },
+  reply: (task: Task) => string | undefined | Promise<string | undefined>,
+): Promise<{ readonly tasks: Task[] }> {
+  const [channel, redis] = await Promise.all([testChannel(), testRedis()])
+  const { QUEUE_NAME: queue, REDIS_PREFIX: prefix } = settings
+  await channel.assertQueue(queue, { durable: false })
+  const tasks: Task[] = []
+  const take = async (task: Task): Promise<void> => {
+    const content = await reply(task)
+    if (content === undefined) return
+    await redis.set(`${prefix}:${task.id}`, JSON.stringify({ content }))
+  }
+  await channel.consume(
+    queue,
+    (message) => {
+      if (message === null) return
+      const task = taskOf(message.content.toString(), String(message.properties.correlationId))
+      tasks.push(task)
+      void take(task)
+    },
+    { noAck: true },
+  )
+  return { tasks }
+}
+
+function taskOf(text: string, run: string): Task {
+  const { id, kwargs } = JSON.parse(text) as {
+    id: string
+    kwargs: { prompt: { messages: { content: string }[] } }
+  }
+  return { id, run, content: kwargs.prompt.messages.at(-1)?.content ?? '' }
+}

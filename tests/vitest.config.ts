@@ -1,0 +1,31 @@
+import { defineConfig } from 'vitest/config'
+
+const root = new URL('..', import.meta.url).pathname
+
+/** `unit` needs nothing outside the process; `servers` gets RabbitMQ and Redis of its own, private to the run. */
+export default defineConfig({
+  root,
+  test: {
+    projects: [
+      {
+        root,
+        test: {
+          name: 'unit',
+          include: ['tests/unit/**/*.test.ts', 'tests/dialects/**/*.test.ts'],
+        },
+      },
+      {
+        root,
+        test: {
+          name: 'servers',
+          include: ['tests/integration/**/*.test.ts', 'tests/e2e/**/*.test.ts'],
+          globalSetup: 'tests/support/global-setup.ts',
+          // The tests measure nothing, but two at a time on a small machine would starve each other's servers.
+          fileParallelism: false,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+    ],
+  },
+})

@@ -1,0 +1,45 @@
+import * as v from 'valibot'
+import { integer, number, readSettings, serversOf, sharedSettings, text } from '../src/config.ts'
+import type { Env } from '../src/config.ts'
+
+const workerSettings = {
+  ...sharedSettings,
+  WORKER_CONCURRENCY: v.optional(integer(1, 65_535), '16'),
+  ENGINE: v.optional(v.picklist(['echo', 'openai'], 'must be echo or openai'), 'echo'),
+  ECHO_DELAY_MS: v.optional(number(0, 86_400_000), '0'),
+  ECHO_TOKENS_PER_S: v.optional(number(0, 1_000_000), '0'),
+  ECHO_FAILURE_RATE: v.optional(number(0, 1), '0'),
+  INNER_LLM_URL: v.optional(text, 'localhost:8670'),
+  INNER_LLM_MODEL: v.optional(text),
+  INNER_LLM_API_KEY: v.optional(text),
+} as const
+
+/** Every setting of the stub by name, for the test that holds .env.example and README against it. */
+export const workerSettingNames = Object.keys(workerSettings)
+
+export type WorkerConfig = ReturnType<typeof readWorkerConfig>
+
+/** Reads the stub's configuration or throws a ConfigError that names every bad variable. */
+export function readWorkerConfig(env: Env) {
+  const set = readSettings(workerSettings, env)
+  const { INNER_LLM_MODEL: model, INNER_LLM_API_KEY: apiKey } = set
+  return {
+    ...serversOf(set),
+    queue: set.QUEUE_NAME,
+    concurrency: set.WORKER_CONCURRENCY,
+    resultTtlMs: set.RESULT_TTL_S * 1000,
+    stopGraceMs: set.STOP_GRACE_S * 1000,
+    logLevel: set.LOG_LEVEL,
+    engine: set.ENGINE,
+    echo: {
+      delayMs: set.ECHO_DELAY_MS,
+      tokensPerS: set.ECHO_TOKENS_PER_S,
+      failureRate: set.ECHO_FAILURE_RATE,
+    },
+    openai: {
+      url: set.INNER_LLM_URL,
+      ...(model !== undefined && { model }),
+      ...(apiKey !== undefined && { apiKey }),
+    },
+  } as const
+}

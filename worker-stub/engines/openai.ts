@@ -1,0 +1,128 @@
+import * as v from 'valibot'
+import { sseData } from './sse-data.ts'
+import type { Job, Outcome, Usage } from '../../src/job.ts'
+import type { Engine } from '../engine.ts'
+
+export interface OpenaiOptions {
+  /** Any OpenAI-compatible server: vLLM, llama.cpp, Ollama. With or without a scheme and `/v1`. */
+  readonly url: string
+  /** For jobs that name no model; some servers insist on one. */
+  readonly model?: string
+  readonly apiKey?: string
+}
+
+/**
+ * Forwards to an OpenAI-compatible server. It asks for a stream even though it
+ * writes the whole answer: the server then sends its headers at once, and a long
+ * generation does not run into the HTTP client's 5 minutes for headers.
+ */
+export function openaiEngine(options: OpenaiOptions): Engine {
+  const endpoint = `${baseUrl(options.url)}/chat/completions`
+  const headers = {
+    'content-type': 'application/json',
+    ...(options.apiKey !== undefined && { authorization: `Bearer ${options.apiKey}` }),
+  }
+  return {
+    async run(job: Job, signal: AbortSignal): Promise<Outcome> {
+      const body = JSON.stringify(requestOf(job, options.model))
+      try {
+        const response = await fetch(endpoint, { method: 'POST', headers, body, signal })
+        if (!response.ok) return failed('upstream_error', await errorText(response))
+        if (response.headers.get('content-type')?.includes('application/json')) {
+          return new Answer().add(await response.json()).outcome()
+        }
+        const answer = new Answer()
+        for await (const data of sseData(response.body ?? new ReadableStream())) {
+          if (data !== '[DONE]') answer.add(JSON.parse(data))
+        }
+        return answer.outcome()
+      } catch (error) {
+        if (signal.aborted) throw error
+        const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+        return failed('upstream_unreachable', cause instanceof Error ? cause.message : 'unknown')
+      }
+    },
+  }
+}
+
+/** `localhost:8670` (as protollm_api has it), `http://host`, `http://host/v1` -> `http://host/v1`. */
+export function baseUrl(url: string): string {
+  const absolute = /^https?:\/\//i.test(url) ? url : `http://${url}`
+  const trimmed = absolute.replace(/\/+$/, '')
+  return trimmed.endsWith('/v1') ? trimmed : `${trimmed}/v1`
+}
+
+/** What the job leaves open (null) is left to the server. */
+function requestOf({ messages, meta }: Job, defaultModel: string | undefined): object {
+  const { temperature, tokensLimit, stopWords, model } = meta
+  return {
+    model: model ?? defaultModel,
+    messages,
+    temperature: temperature ?? undefined,
+    max_tokens: tokensLimit ?? undefined,
+    stop: stopWords && stopWords.length > 0 ? stopWords : undefined,
+    stream: true,
+    stream_options: { include_usage: true },
+  }
+}
+
+const Part = v.nullish(v.object({ content: v.nullish(v.string()) }))
+/** A chunk of a stream (`delta`) or a whole completion (`message`). */
+const Chunk = v.object({
+  error: v.nullish(v.object({ message: v.fallback(v.string(), 'unknown') })),
+  model: v.nullish(v.string()),
+  choices: v.nullish(
+    v.array(v.object({ delta: Part, message: Part, finish_reason: v.nullish(v.string()) })),
+  ),
+  usage: v.nullish(v.object({ prompt_tokens: v.number(), completion_tokens: v.number() })),
+})
+
+/** Collects an answer from its chunks. */
+class Answer {
+  #content = ''
+  #finishReason: string | undefined
+  #model: string | undefined
+  #usage: Usage | undefined
+  #error: string | undefined
+
+  add(json: unknown): this {
+    const chunk = v.parse(Chunk, json)
+    const choice = chunk.choices?.[0]
+    this.#content += choice?.delta?.content ?? choice?.message?.content ?? ''
+    this.#finishReason = choice?.finish_reason ?? this.#finishReason
+    this.#model = chunk.model ?? this.#model
+    this.#error = chunk.error?.message ?? this.#error
+    if (chunk.usage) {
+      const { prompt_tokens: promptTokens, completion_tokens: completionTokens } = chunk.usage
+      this.#usage = { promptTokens, completionTokens }
+    }
+    return this
+  }
+
+  /** A stream that ends without saying why was cut off: half an answer is none. */
+  outcome(): Outcome {
+    if (this.#error !== undefined) return failed('upstream_error', this.#error)
+    if (this.#finishReason === undefined) return failed('upstream_error', 'the answer was cut off')
+    return {
+      kind: 'succeeded',
+      content: this.#content,
+      finishReason: this.#finishReason,
+      ...(this.#model !== undefined && { model: this.#model }),
+      ...(this.#usage !== undefined && { usage: this.#usage }),
+    }
+  }
+}
+
+async function errorText(response: Response): Promise<string> {
+  const text = await response.text()
+  let message = text
+  try {
+    const json: unknown = JSON.parse(text)
+    message = v.parse(v.object({ error: v.object({ message: v.string() }) }), json).error.message
+  } catch {
+    // Not the usual error object: the text itself is the best there is.
+  }
+  return `${response.status} ${message.slice(0, 1000)}`.trim()
+}
+
+const failed = (type: string, message: string): Outcome => ({ kind: 'failed', type, message })

@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+import { configOrExit, stopOnSignal } from '../src/program.ts'
+import { RedisConnection } from '../src/redis/connect.ts'
+import { createLog } from '../src/telemetry/log.ts'
+import { readWorkerConfig } from './config.ts'
+import { echoEngine } from './engines/echo.ts'
+import { openaiEngine } from './engines/openai.ts'
+import { Worker } from './worker.ts'
+
+const config = configOrExit(readWorkerConfig)
+const log = createLog(config.logLevel)
+const redis = new RedisConnection(config.redisUrl, 'worker', log)
+const engine = config.engine === 'openai' ? openaiEngine(config.openai) : echoEngine(config.echo)
+const worker = new Worker({ ...config, redis, engine, log })
+redis.open()
+await worker.open()
+stopOnSignal(log, async () => {
+  await worker.close(config.stopGraceMs)
+  redis.close()
+})
