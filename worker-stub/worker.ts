@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connectRabbitmq, declareQueue } from '../src/rabbitmq/connect.ts'
 import { cancelKey, claimKey } from '../src/redis/keys.ts'
@@ -39,6 +40,8 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options
+    // Every running job listens to it.
+    setMaxListeners(0, this.#abort.signal)
   }
 
   async open(): Promise<void> {

@@ -22,6 +22,19 @@ export async function readJson(c: Context, maxBytes: number): Promise<unknown> {
   return value
 }
 
+/** An object by its JSON name: to `v.object` alone, a list is one too. */
+export function object<T extends v.ObjectEntries>(entries: T): v.ObjectSchema<T, undefined> {
+  const schema = v.object(entries)
+  return {
+    ...schema,
+    '~run'(dataset, config) {
+      if (!Array.isArray(dataset.value)) return schema['~run'](dataset, config)
+      v._addIssue(schema, 'type', dataset, config)
+      return dataset as unknown as ReturnType<(typeof schema)['~run']>
+    },
+  }
+}
+
 /** The parsed value, or all that is wrong with it. */
 export function validate<T extends v.GenericSchema>(
   schema: T,

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { HTTPException } from 'hono/http-exception'
 import { GatewayError } from '../errors.ts'
-import { errorFields } from '../telemetry/log.ts'
+import { faultFields } from '../telemetry/log.ts'
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { ErrorCode } from '../errors.ts'
@@ -63,8 +63,8 @@ export function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Resp
   const known = knownError(error)
   const status = STATUS[known.code]
   if (known.code === 'internal') {
-    const stack = error instanceof Error ? error.stack : undefined
-    log.error({ requestId: c.var.requestId, stack, ...errorFields(error) }, 'http.internal_error')
+    const cause = error instanceof GatewayError ? (error.cause ?? error) : error
+    log.error({ requestId: c.var.requestId, ...faultFields(cause) }, 'http.internal_error')
   }
   const jobId = c.var.jobId
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' }

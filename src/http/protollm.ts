@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import * as v from 'valibot'
 import { GatewayError } from '../errors.ts'
-import { readJson, validate } from './body.ts'
+import { object, readJson, validate } from './body.ts'
 import { InvalidRequest } from './errors.ts'
 import type { Context } from 'hono'
 import type { Answer, Gateway, Stages } from '../gateway.ts'
@@ -26,26 +26,26 @@ const wholeNumber = (min: number, max: number) =>
     v.minValue(min, `Input should be greater than or equal to ${min}`),
     v.maxValue(max, `Input should be less than or equal to ${max}`),
   )
-const Meta = v.object({
+const Meta = object({
   temperature: nullable(v.pipe(v.number(), v.finite()), 0.2),
   tokens_limit: nullable(wholeNumber(-(2 ** 31), 2 ** 31 - 1), 8096),
   stop_words: nullable(v.array(v.string()), null),
   model: nullable(v.string(), null),
 })
 const Priority = nullable(wholeNumber(0, 255), null)
-const Message = v.object({ role: v.string(), content: v.string() })
+const Message = object({ role: v.string(), content: v.string() })
 const Messages = v.pipe(
   v.array(Message),
   v.minLength(1, 'List should have at least 1 item after validation, not 0'),
 )
 
-export const GenerateRequest = v.object({
+export const GenerateRequest = object({
   job_id: JobId,
   priority: Priority,
   meta: Meta,
   content: v.string(),
 })
-export const ChatRequest = v.object({
+export const ChatRequest = object({
   job_id: JobId,
   priority: Priority,
   source: v.optional(v.string(), 'local'),

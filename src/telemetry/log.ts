@@ -18,6 +18,12 @@ export function errorFields(error: unknown): { error: string } {
   return { error: error instanceof Error ? withoutLogin(error.message) : 'not an Error' }
 }
 
+/** For a fault nobody has thought of: where it came from, too. */
+export function faultFields(error: unknown): { error: string; stack?: string } {
+  if (!(error instanceof Error) || error.stack === undefined) return errorFields(error)
+  return { ...errorFields(error), stack: withoutLogin(error.stack) }
+}
+
 /** An address in an error may carry the password it was built from. */
 function withoutLogin(text: string): string {
   return text.replace(/\/\/[^@/\s]*@/g, '//…@')

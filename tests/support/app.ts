@@ -1,0 +1,41 @@
+import { vi } from 'vitest'
+import { createApp } from '../../src/http/app.ts'
+import { createLog } from '../../src/telemetry/log.ts'
+import { Lines } from './lines.ts'
+import type { Answer } from '../../src/gateway.ts'
+import type { Job, Outcome } from '../../src/job.ts'
+
+const succeeded: Outcome = { kind: 'succeeded', content: 'fine', model: 'm' }
+export const answerOf = (outcome: Outcome): Answer => ({
+  outcome,
+  isReplay: false,
+  stages: { arm: 0.5, total: 2 },
+})
+
+/** The app over a gateway that answers as told; nothing listens. */
+export function appWith(
+  run: (job: Job) => Promise<Answer> = async () => answerOf(succeeded),
+  maxBodyBytes = 1_000,
+) {
+  const lines = new Lines()
+  const spy = vi.fn<typeof run>(run)
+  const app = createApp({
+    gateway: { run: spy },
+    queues: ['q', 'other'],
+    maxBodyBytes,
+    health: () => [{ name: 'broker', ready: false, detail: 'not connected' }],
+    log: createLog('debug', lines),
+  })
+  const post = async (path: string, body: unknown, headers: Record<string, string> = {}) => {
+    const response = await app.request(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    })
+    const json = (await response.json()) as Record<string, unknown>
+    return { status: response.status, headers: response.headers, json }
+  }
+  return { app, post, run: spy, lines }
+}
+
+export const valid = { job_id: 'j', meta: {}, content: 'x' }

@@ -1,0 +1,17 @@
+import { onTestFinished } from 'vitest'
+import { Keeper } from '../../dev/services/keeper.ts'
+import { findRedis, startRedis } from '../../dev/services/native.ts'
+import type { Server } from '../../dev/services/server.ts'
+
+/** A Redis of the test's own, to be misconfigured or stopped; gone after the test. */
+export async function ownRedis(): Promise<Server> {
+  const program = findRedis()
+  if (program === undefined) throw new Error('this test needs redis-server on this machine')
+  const keeper = new Keeper()
+  const redis = await startRedis(program, keeper)
+  onTestFinished(async () => {
+    await redis.close()
+    await keeper.close()
+  })
+  return redis
+}

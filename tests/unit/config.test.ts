@@ -1,0 +1,97 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { readConfig } from '../../src/config.ts'
+import { readWorkerConfig } from '../../worker-stub/config.ts'
+
+describe('readConfig', () => {
+  test('without any variable it is what protollm_api assumes', () => {
+    const config = readConfig({})
+    expect(config).toMatchObject({
+      http: { host: '127.0.0.1', port: 6672, maxBodyBytes: 1_048_576 },
+      rabbitUrl: 'amqp://admin:admin@localhost:5672',
+      redisUrl: 'redis://localhost:6379',
+      redisPrefix: 'llm-api',
+      queues: ['llm-api-queue'],
+      notifyConfig: 'set',
+      gateway: { timeoutMs: 300_000, jobTtlMs: 3_600_000, resultTtlMs: 3_600_000 },
+    })
+    expect(config.dialect).toMatchObject({ name: 'protollm-v1', queue: { durable: false } })
+  })
+
+  test('an empty variable counts as unset, as compose passes it', () => {
+    expect(readConfig({ TIMEOUT: '', REDIS_URL: '' }).gateway.timeoutMs).toBe(300_000)
+  })
+
+  test('a URL wins over the parts, and a login is escaped', () => {
+    const parts = { RABBIT_MQ_HOST: 'mq', RABBIT_MQ_LOGIN: 'a@b', RABBIT_MQ_PASSWORD: 'p/w' }
+    expect(readConfig(parts).rabbitUrl).toBe('amqp://a%40b:p%2Fw@mq:5672')
+    const url = 'amqps://u:p@host:5671/vhost'
+    expect(readConfig({ ...parts, RABBIT_MQ_URL: url }).rabbitUrl).toBe(url)
+  })
+
+  test.each(['True', 'true', '1'])('QUEUE_DURABLE=%s as protollm_api’s .env has it', (value) => {
+    expect(readConfig({ QUEUE_DURABLE: value }).dialect.queue.durable).toBe(true)
+  })
+
+  test('the default queue comes first, and no queue twice', () => {
+    const { queues } = readConfig({ QUEUE_NAME: 'a', ALLOWED_QUEUES: 'b, a,c,' })
+    expect(queues).toEqual(['a', 'b', 'c'])
+  })
+
+  test('a secret is read from the file NAME_FILE names, without its last newline', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'config-test-'))
+    onTestFinished(() => rmSync(directory, { recursive: true }))
+    writeFileSync(join(directory, 'secret'), 's3cret\n')
+    const { rabbitUrl } = readConfig({ RABBIT_MQ_PASSWORD_FILE: join(directory, 'secret') })
+    expect(rabbitUrl).toContain(':s3cret@')
+  })
+
+  test('every bad variable is named at once, and no value is repeated', () => {
+    const bad = {
+      API_PORT: '99999',
+      TIMEOUT: 'canary',
+      REDIS_URL: 'http://user:canary@host',
+      REDIS_PREFIX: 'a*canary',
+      DIALECT: 'canary',
+      NOTIFY_CONFIG: 'canary',
+      QUEUE_DURABLE: 'canary',
+      RABBIT_MQ_PASSWORD_FILE: '/nowhere/canary',
+    }
+    const read = () => readConfig(bad)
+    for (const name of Object.keys(bad)) expect(read).toThrow(name)
+    expect(read).not.toThrow('canary')
+  })
+
+  test('an outcome may not be gone before its request', () => {
+    expect(() => readConfig({ TIMEOUT: '10', RESULT_TTL_S: '9' })).toThrow('RESULT_TTL_S')
+  })
+
+  test('numbers are decimal and nothing else', () => {
+    for (const value of ['1e3', '0x10', '-1', ' 5', 'Infinity', 'NaN', '1.5']) {
+      expect(() => readConfig({ JOB_TTL_S: value })).toThrow('JOB_TTL_S')
+    }
+  })
+})
+
+describe('readWorkerConfig', () => {
+  test('shares the addresses with the gateway and has an engine of its own', () => {
+    const config = readWorkerConfig({
+      RABBIT_MQ_HOST: 'mq',
+      ENGINE: 'openai',
+      INNER_LLM_MODEL: 'm',
+    })
+    expect(config).toMatchObject({
+      rabbitUrl: 'amqp://admin:admin@mq:5672',
+      engine: 'openai',
+      openai: { url: 'localhost:8670', model: 'm' },
+    })
+  })
+
+  test('names its bad variables too', () => {
+    expect(() => readWorkerConfig({ ECHO_FAILURE_RATE: '2', ENGINE: 'gpu' })).toThrow(
+      /ECHO_FAILURE_RATE.*ENGINE|ENGINE.*ECHO_FAILURE_RATE/s,
+    )
+  })
+})

@@ -1,0 +1,180 @@
+import { createServer } from 'node:http'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { echoEngine } from '../../../worker-stub/engines/echo.ts'
+import { baseUrl, openaiEngine } from '../../../worker-stub/engines/openai.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Job } from '../../../src/job.ts'
+
+const never = new AbortController().signal
+const job: Job = {
+  id: 'j',
+  owner: '',
+  queue: 'q',
+  messages: [
+    { role: 'system', content: 'be brief' },
+    { role: 'user', content: 'Hi' },
+  ],
+  meta: { temperature: 0.5, tokensLimit: 10, stopWords: ['stop'], model: null },
+  priority: null,
+  source: 'local',
+}
+
+describe('echo engine', () => {
+  test('repeats the last message', async () => {
+    const engine = echoEngine({ delayMs: 0, tokensPerS: 0, failureRate: 0 })
+    expect(await engine.run(job, never)).toMatchObject({ kind: 'succeeded', content: 'echo: Hi' })
+  })
+
+  test('fails about as often as told, and always for the same jobs', async () => {
+    const engine = echoEngine({ delayMs: 0, tokensPerS: 0, failureRate: 0.25 })
+    const kinds = async () =>
+      Promise.all(
+        Array.from({ length: 1_000 }, async (_, index) => {
+          return (await engine.run({ ...job, id: `job-${index}` }, never)).kind
+        }),
+      )
+    const first = await kinds()
+    const failures = first.filter((kind) => kind === 'failed').length
+    expect(failures).toBeGreaterThan(200)
+    expect(failures).toBeLessThan(300)
+    expect(await kinds()).toEqual(first)
+  })
+
+  test('takes its time, and stops when told', async () => {
+    const engine = echoEngine({ delayMs: 60_000, tokensPerS: 1, failureRate: 0 })
+    const abort = new AbortController()
+    const running = engine.run(job, abort.signal)
+    abort.abort()
+    await expect(running).rejects.toThrow('aborted')
+  })
+})
+
+/** A stand-in for an OpenAI-compatible server; the wire shapes are of its specification. */
+async function upstream(answer: (body: unknown, response: ServerResponse) => void) {
+  const requests: { url: string; authorization: string; body: unknown }[] = []
+  const server = createServer((request: IncomingMessage, response) => {
+    let text = ''
+    request.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    request.on('end', () => {
+      const { url = '', headers } = request
+      const body: unknown = JSON.parse(text)
+      requests.push({ url, authorization: headers.authorization ?? '', body })
+      answer(body, response)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, requests }
+}
+
+const chunk = (choice: object, rest: object = {}) =>
+  `data: ${JSON.stringify({ model: 'served', choices: [{ index: 0, ...choice }], ...rest })}\n\n`
+
+describe('openai engine', () => {
+  test('carries the job over and collects the stream', async () => {
+    const { host, requests } = await upstream((_, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(': ping\n\n')
+      response.write(chunk({ delta: { role: 'assistant', content: '' }, finish_reason: null }))
+      response.write(chunk({ delta: { content: 'Hel' } }))
+      // Cut in the middle of an event and of a character.
+      const rest = Buffer.from(chunk({ delta: { content: 'lo «ы»' } }))
+      response.write(rest.subarray(0, rest.length - 12))
+      setImmediate(() => {
+        response.write(rest.subarray(rest.length - 12))
+        response.write(chunk({ delta: {}, finish_reason: 'stop' }))
+        const usage = { prompt_tokens: 7, completion_tokens: 2 }
+        response.write(`data: ${JSON.stringify({ model: 'served', choices: [], usage })}\r\n\r\n`)
+        response.end('data: [DONE]\n\n')
+      })
+    })
+    const engine = openaiEngine({ url: host, model: 'default', apiKey: 'key' })
+    expect(await engine.run(job, never)).toEqual({
+      kind: 'succeeded',
+      content: 'Hello «ы»',
+      finishReason: 'stop',
+      model: 'served',
+      usage: { promptTokens: 7, completionTokens: 2 },
+    })
+    expect(requests).toEqual([
+      {
+        url: '/v1/chat/completions',
+        authorization: 'Bearer key',
+        body: {
+          model: 'default',
+          messages: job.messages,
+          temperature: 0.5,
+          max_tokens: 10,
+          stop: ['stop'],
+          stream: true,
+          stream_options: { include_usage: true },
+        },
+      },
+    ])
+  })
+
+  test('takes a whole completion from a server that does not stream', async () => {
+    const { host } = await upstream((_, response) => {
+      const choices = [{ message: { role: 'assistant', content: 'all' }, finish_reason: 'length' }]
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ choices }))
+    })
+    expect(await openaiEngine({ url: host }).run(job, never)).toEqual({
+      kind: 'succeeded',
+      content: 'all',
+      finishReason: 'length',
+    })
+  })
+
+  test.each([
+    [400, '{"error":{"message":"bad model"}}', '400 bad model'],
+    [500, 'oops', '500 oops'],
+    [503, '', '503'],
+  ])('status %i is a failed outcome with the server’s words', async (status, body, message) => {
+    const { host } = await upstream((_, response) => response.writeHead(status).end(body))
+    const outcome = await openaiEngine({ url: `http://${host}/v1/` }).run(job, never)
+    expect(outcome).toEqual({ kind: 'failed', type: 'upstream_error', message })
+  })
+
+  test('an error in the middle of a stream is a failed outcome', async () => {
+    const { host } = await upstream((_, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(chunk({ delta: { content: 'Hel' } }))
+      response.end('data: {"error":{"message":"out of memory"}}\n\n')
+    })
+    expect(await openaiEngine({ url: host }).run(job, never)).toMatchObject({
+      kind: 'failed',
+      message: 'out of memory',
+    })
+  })
+
+  test.each([
+    ['ends early', (response: ServerResponse) => response.end()],
+    ['breaks off', (response: ServerResponse) => response.destroy()],
+  ])('half an answer is none: the stream %s', async (_, stop) => {
+    const { host } = await upstream((__, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(chunk({ delta: { content: 'Hel' } }), () => stop(response))
+    })
+    const outcome = await openaiEngine({ url: host }).run(job, never)
+    expect(outcome).toMatchObject({ kind: 'failed' })
+  })
+
+  test('a server that is not there is a failed outcome', async () => {
+    const outcome = await openaiEngine({ url: 'http://127.0.0.1:1' }).run(job, never)
+    expect(outcome).toMatchObject({ kind: 'failed', type: 'upstream_unreachable' })
+  })
+
+  test.each([
+    ['localhost:8670', 'http://localhost:8670/v1'],
+    ['http://host', 'http://host/v1'],
+    ['https://host/v1/', 'https://host/v1'],
+    ['HTTP://host/prefix', 'HTTP://host/prefix/v1'],
+  ])('%s means %s', (url, base) => {
+    expect(baseUrl(url)).toBe(base)
+  })
+})
