@@ -57,7 +57,7 @@ describe('the gateway process', () => {
     const second = startProgram('src/main.ts', { ...settings, API_PORT: new URL(first.url).port })
     const failed = await second.log.until('gateway.start_failed')
     expect(failed.error).toContain('EADDRINUSE')
-    expect(await second.end('SIGCONT')).toBe(1)
+    expect(await second.ended).toBe(1)
   })
 
   test('SIGTERM lets pending requests finish and ends with 0', async () => {

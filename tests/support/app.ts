@@ -1,7 +1,7 @@
 import { vi } from 'vitest'
 import { createApp } from '../../src/http/app.ts'
 import { createLog } from '../../src/telemetry/log.ts'
-import { Lines } from './lines.ts'
+import { Lines } from '../../dev/lines.ts'
 import type { Answer } from '../../src/gateway.ts'
 import type { Job, Outcome } from '../../src/job.ts'
 

@@ -1,40 +1,17 @@
-import { spawn } from 'node:child_process'
 import { onTestFinished } from 'vitest'
+import { startProgram as start } from '../../dev/program.ts'
 import { eventually } from './eventually.ts'
-import { Lines } from './lines.ts'
 import { isReady } from './scene.ts'
+import type { Program } from '../../dev/program.ts'
 import type { Settings } from './scene.ts'
-
-const root = new URL('../..', import.meta.url).pathname
-
-export interface Program {
-  readonly pid: number
-  readonly log: Lines
-  /** Sends a signal and waits for the end; returns the exit code, or the signal that ended it. */
-  end(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals>
-}
 
 /** One of our programs as a process of its own, from its source. Killed after the test. */
 export function startProgram(entry: string, settings: Settings): Program {
-  const child = spawn(process.execPath, ['--import', 'tsx', entry], {
-    cwd: root,
-    env: { PATH: process.env.PATH, ...settings },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const log = new Lines()
-  child.stdout.setEncoding('utf8')
-  child.stdout.on('data', (text: string) => log.write(text))
-  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
-    child.once('exit', (code, signal) => resolve(code ?? signal ?? 0))
-  })
-  const end = async (signal: NodeJS.Signals = 'SIGKILL'): Promise<number | NodeJS.Signals> => {
-    child.kill(signal)
-    return ended
-  }
+  const program = start(entry, settings)
   onTestFinished(async () => {
-    await end()
+    await program.end('SIGKILL')
   })
-  return { pid: child.pid as number, log, end }
+  return program
 }
 
 export interface GatewayProgram extends Program {
