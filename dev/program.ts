@@ -3,12 +3,16 @@ import { Lines } from './lines.ts'
 
 export const ROOT = new URL('..', import.meta.url).pathname
 
+/** Longer than the graces we set. A watcher whose program has crashed never ends by itself. */
+const END_WITHIN_MS = 20_000
+const WATCHER_ENDS_WITHIN_MS = 3_000
+
 export interface Program {
   readonly pid: number
   readonly log: Lines
   /** Resolves with the exit code, or with the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>
-  /** Sends a signal and waits for the end. */
+  /** Sends a signal and waits for the end, which it brings about itself when nothing else does. */
   end(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals>
 }
 
@@ -29,6 +33,8 @@ export function startProgram(
     cwd: ROOT,
     env: { PATH: process.env.PATH, ...settings },
     stdio: ['ignore', 'pipe', 'inherit'],
+    // A group of its own: a terminal's Ctrl-C reaches us alone, and we end the watcher with what it watches.
+    detached: true,
   })
   const log = new Lines()
   child.stdout.setEncoding('utf8')
@@ -36,9 +42,14 @@ export function startProgram(
   const ended = new Promise<number | NodeJS.Signals>((resolve) => {
     child.once('exit', (code, signal) => resolve(code ?? signal ?? 0))
   })
-  const end = (signal: NodeJS.Signals = 'SIGTERM'): Promise<number | NodeJS.Signals> => {
-    child.kill(signal)
-    return ended
+  const pid = child.pid as number
+  const send = (signal: NodeJS.Signals): void => {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-pid, signal)
   }
-  return { pid: child.pid as number, log, ended, end }
+  const end = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<number | NodeJS.Signals> => {
+    send(signal)
+    const force = setTimeout(() => send('SIGKILL'), watch ? WATCHER_ENDS_WITHIN_MS : END_WITHIN_MS)
+    return ended.finally(() => clearTimeout(force))
+  }
+  return { pid, log, ended, end }
 }
