@@ -6,16 +6,9 @@ import { answerError } from './errors.ts'
 import { operationsRoutes } from './operations.ts'
 import { protollmRoutes } from './protollm.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { HttpEnv } from './env.ts'
 import type { OperationsOptions } from './operations.ts'
 import type { ProtollmOptions } from './protollm.ts'
-
-export interface HttpEnv {
-  Variables: {
-    requestId: string
-    /** Set as soon as the request is known to be about a valid job. */
-    jobId?: string
-  }
-}
 
 export interface AppOptions extends ProtollmOptions, OperationsOptions {
   readonly log: Log

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import type { HttpEnv } from './app.ts'
+import type { HttpEnv } from './env.ts'
 
 /** One thing the gateway depends on, in words for a person. */
 export interface PartHealth {

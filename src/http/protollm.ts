@@ -6,7 +6,7 @@ import { InvalidRequest } from './errors.ts'
 import type { Context } from 'hono'
 import type { Answer, Gateway, Stages } from '../gateway.ts'
 import type { Job } from '../job.ts'
-import type { HttpEnv } from './app.ts'
+import type { HttpEnv } from './env.ts'
 
 /** No id is `.` or `..`, which a path would swallow, nor has characters that mean something in a key or URL. */
 const JobId = v.pipe(
