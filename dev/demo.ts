@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
+import { connect } from 'amqplib'
 import { readmeExamples } from './examples.ts'
 import { startProgram } from './program.ts'
-import { startServices } from './services.ts'
+import { onStop, startServicesOrExit } from './services.ts'
 
 /**
  * The whole thing in half a minute: servers, gateway, worker; README's requests,
@@ -12,30 +14,41 @@ const WARM_UP = 16
 const JSON_TYPE = { 'content-type': 'application/json' }
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
-const problems: string[] = []
 const isInteractive = process.stdout.isTTY
 const bold = (text: string): string => (isInteractive ? `\x1b[1m${text}\x1b[0m` : text)
 const dim = (text: string): string => (isInteractive ? `\x1b[2m${text}\x1b[0m` : text)
 
-say(bold('Starting RabbitMQ and Redis, private to this demo (about 10 s)'))
-const services = await startServices((line) => say(`  ${line}`))
-say(dim(`  ${services.rabbitmq.origin}\n  ${services.redis.origin}`))
+const services = await startServicesOrExit((line) => say(dim(line)))
+// Names of its own: on servers given by address, the echo must not take other people's jobs.
+const name = `demo-${randomUUID().slice(0, 8)}`
 const settings = {
   ...services.env,
   API_PORT: '0',
+  QUEUE_NAME: name,
+  REDIS_PREFIX: name,
+  TIMEOUT: '30',
+  RESULT_TTL_S: '60',
+  JOB_TTL_S: '60',
   ECHO_DELAY_MS: String(WORKER_MS),
   STOP_GRACE_S: '1',
 }
 const gateway = startProgram('src/main.ts', settings)
 const worker = startProgram('worker-stub/main.ts', settings)
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(1))
+const problems: string[] = []
+let isStopped = false
+onStop(stop)
 
 try {
   await show()
 } catch (error) {
   problems.push(error instanceof Error ? error.message : String(error))
 }
-await stop(0)
+if (!isStopped) {
+  await stop()
+  for (const problem of problems) say(`FAILED: ${problem}`)
+  if (problems.length === 0) say(bold('All as promised.'))
+  process.exit(problems.length > 0 ? 1 : 0)
+}
 
 async function show(): Promise<void> {
   const { url } = (await gateway.log.until('gateway.listening')) as unknown as { url: string }
@@ -44,7 +57,7 @@ async function show(): Promise<void> {
     gateway.log.until('broker.connected'),
     worker.log.until('worker.consuming'),
   ])
-  say(bold(`Gateway on ${url}, and a worker that takes ${WORKER_MS} ms a job`))
+  say(bold(`\nGateway on ${url}, and a worker that takes ${WORKER_MS} ms a job`))
   // The first requests of a fresh process measure the compiler.
   await Promise.all(Array.from({ length: WARM_UP }, (_, index) => warmUp(url, index)))
   say(dim(`  warmed up with ${WARM_UP} requests\n`))
@@ -81,11 +94,16 @@ async function ask(url: string, path: string, body: string, expected: number): P
   return response
 }
 
-async function stop(code: number): Promise<void> {
+async function stop(): Promise<void> {
+  isStopped = true
   await Promise.all([gateway.end('SIGTERM'), worker.end('SIGTERM')])
-  await services.close()
-  for (const problem of problems) say(`FAILED: ${problem}`)
-  if (problems.length === 0 && code === 0)
-    say(bold('All as promised. Everything is stopped and removed.'))
-  process.exit(problems.length > 0 ? 1 : code)
+  if (services.isPrivate) {
+    await services.close()
+    say(dim('Everything is stopped and removed.'))
+  } else {
+    const connection = await connect(services.env.RABBIT_MQ_URL)
+    await (await connection.createChannel()).deleteQueue(name)
+    await connection.close()
+    say(dim(`Queue ${name} is removed; the keys under ${name} are gone in two minutes.`))
+  }
 }

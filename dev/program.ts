@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { Lines } from './lines.ts'
+import { Keeper } from './services/keeper.ts'
 
-export const ROOT = new URL('..', import.meta.url).pathname
+export const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 /** Longer than the graces we set. A watcher whose program has crashed never ends by itself. */
 const END_WITHIN_MS = 20_000
@@ -15,6 +17,9 @@ export interface Program {
   /** Sends a signal and waits for the end, which it brings about itself when nothing else does. */
   end(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals>
 }
+
+/** Ends what we started when we are gone ourselves; one for this process, made when it is first needed. */
+let keeper: Keeper | undefined
 
 /**
  * One of our programs as a process of its own. It sees these settings and
@@ -33,22 +38,28 @@ export function startProgram(
     cwd: ROOT,
     env: { PATH: process.env.PATH, ...settings },
     stdio: ['ignore', 'pipe', 'inherit'],
-    // A group of its own: a terminal's Ctrl-C reaches us alone, and we end the watcher with what it watches.
+    // A group of its own: a terminal's Ctrl-C reaches us alone, and a watcher goes with what it watches.
     detached: true,
   })
+  const pid = child.pid as number
+  keeper ??= new Keeper()
+  keeper.remember(child, `kill -9 -${pid}`)
   const log = new Lines()
   child.stdout.setEncoding('utf8')
   child.stdout.on('data', (text: string) => log.write(text))
   const ended = new Promise<number | NodeJS.Signals>((resolve) => {
-    child.once('exit', (code, signal) => resolve(code ?? signal ?? 0))
+    child.once('exit', (code, signal) => {
+      keeper?.forget(child)
+      resolve(code ?? signal ?? 0)
+    })
   })
-  const pid = child.pid as number
-  const send = (signal: NodeJS.Signals): void => {
-    if (child.exitCode === null && child.signalCode === null) process.kill(-pid, signal)
-  }
   const end = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<number | NodeJS.Signals> => {
-    send(signal)
-    const force = setTimeout(() => send('SIGKILL'), watch ? WATCHER_ENDS_WITHIN_MS : END_WITHIN_MS)
+    const isRunning = (): boolean => child.exitCode === null && child.signalCode === null
+    const kill = (): void => void (isRunning() && process.kill(-pid, 'SIGKILL'))
+    // To the watcher alone: it tells its program, which would take a second signal for impatience.
+    if (signal === 'SIGKILL') kill()
+    else child.kill(signal)
+    const force = setTimeout(kill, watch ? WATCHER_ENDS_WITHIN_MS : END_WITHIN_MS)
     return ended.finally(() => clearTimeout(force))
   }
   return { pid, log, ended, end }

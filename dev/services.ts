@@ -5,12 +5,40 @@ import { Keeper } from './services/keeper.ts'
 import { findRabbitmq, findRedis, startRabbitmq, startRedis } from './services/native.ts'
 import type { Server } from './services/server.ts'
 
+/** What a person has to do first; its text says what. */
+class SetUpError extends Error {
+  override readonly name = 'SetUpError'
+}
+
+/** For the commands of package.json: a SetUpError is told in words, anything else with its stack. */
+export async function startServicesOrExit(say: (line: string) => void): Promise<Services> {
+  try {
+    return await startServices(say)
+  } catch (error) {
+    if (!(error instanceof SetUpError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    return process.exit(1)
+  }
+}
+
+/** Stops what a command has started, once, whichever way it is ended: Ctrl-C, kill, or its terminal is closed. */
+export function onStop(stop: () => Promise<void>): void {
+  let stopping: Promise<void> | undefined
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      stopping ??= stop().then(() => process.exit(0))
+    })
+  }
+}
+
 /** RabbitMQ and Redis for demo, development, tests and bench. */
 export interface Services {
   readonly rabbitmq: Server
   readonly redis: Server
   /** The settings by which the gateway and the stub find them. */
   readonly env: { readonly RABBIT_MQ_URL: string; readonly REDIS_URL: string }
+  /** Started by us and gone with us; false for servers given by address. */
+  readonly isPrivate: boolean
   close(): Promise<void>
 }
 
@@ -24,7 +52,10 @@ export interface Services {
  * with apt-get where that needs no person (`SERVICES_INSTALL=never` forbids it).
  */
 export async function startServices(say: (line: string) => void = () => {}): Promise<Services> {
-  if (process.env.SERVICES === 'env') return servicesFromEnv()
+  const { SERVICES } = process.env
+  if (SERVICES === 'env') return servicesFromEnv(say)
+  if (SERVICES) throw new SetUpError(`SERVICES may be env, not ${SERVICES}`)
+  say('starting RabbitMQ and Redis, private to this run (about 10 s)')
   const keeper = new Keeper()
   const started: Server[] = []
   const close = async (): Promise<void> => {
@@ -38,7 +69,8 @@ export async function startServices(say: (line: string) => void = () => {}): Pro
     await Promise.allSettled(starts)
     const [rabbitmq, redis] = await Promise.all(starts)
     const env = { RABBIT_MQ_URL: rabbitmq.url, REDIS_URL: redis.url }
-    return { rabbitmq, redis, env, close }
+    say(`${rabbitmq.origin}, ${redis.origin}`)
+    return { rabbitmq, redis, env, isPrivate: true, close }
   } catch (error) {
     await close()
     throw error
@@ -54,8 +86,8 @@ async function provide(say: (line: string) => void): Promise<void> {
   if (missing.length === 0 || (await hasDockerEngine())) return
   const root = process.env.SERVICES_INSTALL === 'never' ? undefined : await rootCommand()
   if (root === undefined) {
-    throw new Error(
-      `${missing.join(' and ')} not found here, and no Docker engine. ${installHint()}`,
+    throw new SetUpError(
+      `${missing.join(' and ')} not found here, and no Docker engine. Install with: ${installHint()}`,
     )
   }
   const packages = missing.map((name) => PACKAGES[name])
@@ -73,13 +105,15 @@ async function startOne(name: Server['name'], keeper: Keeper): Promise<Server> {
   return start().catch(start)
 }
 
-function servicesFromEnv(): Services {
+function servicesFromEnv(say: (line: string) => void): Services {
   const { RABBIT_MQ_URL, REDIS_URL } = process.env
   if (RABBIT_MQ_URL === undefined || REDIS_URL === undefined) {
-    throw new Error('SERVICES=env needs RABBIT_MQ_URL and REDIS_URL')
+    throw new SetUpError('SERVICES=env needs RABBIT_MQ_URL and REDIS_URL')
   }
+  say('using the RabbitMQ and Redis at RABBIT_MQ_URL and REDIS_URL')
   const env = { RABBIT_MQ_URL, REDIS_URL }
   return {
+    isPrivate: false,
     rabbitmq: foreign('RabbitMQ', RABBIT_MQ_URL),
     redis: foreign('Redis', REDIS_URL),
     env,
@@ -106,12 +140,10 @@ function foreign(name: Server['name'], url: string): Server {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const services = await startServices((line) => process.stderr.write(`# ${line}\n`))
-  process.stdout.write(`# ${services.rabbitmq.origin}, ${services.redis.origin}; until Ctrl-C\n`)
+  const services = await startServicesOrExit((line) => process.stderr.write(`# ${line}\n`))
   for (const [name, value] of Object.entries(services.env))
     process.stdout.write(`${name}=${value}\n`)
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void services.close().then(() => process.exit(0)))
-  }
+  process.stderr.write('# until Ctrl-C\n')
+  onStop(() => services.close())
   setInterval(() => {}, 1 << 30)
 }

@@ -15,7 +15,7 @@ export const text = v.pipe(v.string(), v.minLength(1, 'must not be empty'))
 export const number = (min: number, max: number) =>
   v.pipe(
     v.string(),
-    v.regex(/^\d+(\.\d+)?$/, 'must be a number'),
+    v.regex(/^\d+(\.\d+)?$/, 'must be a decimal number such as 300 or 0.5'),
     v.transform(Number),
     v.minValue(min, `must be at least ${min}`),
     v.maxValue(max, `must be at most ${max}`),
@@ -98,7 +98,8 @@ export function readConfig(env: Env) {
   const set = readSettings(gatewaySettings, env)
   if (set.RESULT_TTL_S < set.TIMEOUT) {
     throw new ConfigError(
-      'RESULT_TTL_S must be at least TIMEOUT: an outcome may not go before its request',
+      `RESULT_TTL_S (${set.RESULT_TTL_S}) must be at least TIMEOUT (${set.TIMEOUT}): ` +
+        'an outcome may not be gone before its request',
     )
   }
   return {
@@ -144,7 +145,8 @@ export function readSettings<T extends v.ObjectEntries>(
   const given: Record<string, string> = {}
   for (const name of Object.keys(entries)) {
     const file = env[`${name}_FILE`]
-    if (env[name]) given[name] = env[name]
+    if (env[name] && file) problems.push(`${name} and ${name}_FILE are both set`)
+    else if (env[name]) given[name] = env[name]
     else if (file) {
       try {
         given[name] = readFileSync(file, 'utf8').trim()

@@ -144,10 +144,17 @@ export class Gateway {
     if (result === 'gone') throw new GatewayError('client_gone', 'the client has left')
     if (result === 'over') {
       await atMost(LAST_READ_MS, pending.read())
-      result = pending.waiters.ending ?? { error: timedOut(timeoutMs) }
+      result = pending.waiters.ending ?? { error: this.#timedOut(pending.job.queue) }
     }
     if ('error' in result) throw result.error
     return { ...result, stages: stagesOf(pending.moments, started) }
+  }
+
+  #timedOut(queue: string): GatewayError {
+    const { broker, timeoutMs } = this.#options
+    const nobody = broker.workersOf(queue) === 0 ? `; no worker takes jobs from queue ${queue}` : ''
+    const message = `no outcome after ${timeoutMs / 1000} s${nobody}. The same request joins the job again`
+    return new GatewayError('timed_out', message)
   }
 
   /** The last one out disarms and makes room. */
@@ -182,6 +189,3 @@ async function atMost(ms: number, work: Promise<void>): Promise<void> {
   await Promise.race([work, over])
   timer.abort()
 }
-
-const timedOut = (timeoutMs: number) =>
-  new GatewayError('timed_out', `the job had no outcome after ${timeoutMs} ms; it goes on`)

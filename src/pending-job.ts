@@ -22,7 +22,7 @@ const MAX_PUBLISHES = 3
 
 export interface PendingJobParts {
   readonly dialect: Dialect
-  readonly broker: Pick<Broker, 'publish' | 'link' | 'isBlocked'>
+  readonly broker: Pick<Broker, 'publish' | 'link' | 'isBlocked' | 'workersOf'>
   readonly push: Pick<Push, 'watch'>
   readonly claims: Pick<Claims, keyof Claims>
   readonly results: Pick<Results, 'read'>
@@ -61,8 +61,13 @@ export class PendingJob {
   /** The run whose result is ours; known once the claim was entered. */
   #run: string | undefined
   #entered: Promise<void> = Promise.resolve()
-  /** The broker has the message, as far as we know. */
-  #isAccepted = false
+  /** Whether the broker has the message: no, perhaps, yes. */
+  #acceptance: 'none' | 'unknown' | 'accepted' = 'none'
+  /** We have published it, and the claim does not say so yet. */
+  #isUnmarked = false
+  /** The claim says already that the outcome was read. */
+  #isFinished = false
+  #expiry: NodeJS.Timeout | undefined
   #reading: Promise<void> | undefined
   /** A hint came while a read was under way: it may have been too early, so it is done again. */
   #isDirty = false
@@ -107,18 +112,13 @@ export class PendingJob {
 
   /** Ends it here while it goes on elsewhere. */
   interrupt(): void {
-    if (this.#isAccepted) {
-      this.fail(new GatewayError('interrupted', 'the gateway is stopping; the job goes on'))
-    } else if (this.moments.published === undefined) {
-      this.fail(new GatewayError('draining', 'the gateway is stopping'))
-    } else {
-      this.fail(new GatewayError('acceptance_unknown', 'the gateway is stopping; the job may run'))
-    }
+    const { code, message } = INTERRUPTED[this.#acceptance]
+    this.fail(new GatewayError(code, message))
   }
 
   /** Nobody waits here any more. The job goes on and can be joined or fetched later. */
   abandon(): void {
-    if (this.waiters.ending === undefined && this.#isAccepted) this.#markPublished()
+    if (this.waiters.ending === undefined && this.#isUnmarked) this.#markPublished()
   }
 
   /**
@@ -176,27 +176,39 @@ export class PendingJob {
 
   /** Does what the claim says. */
   async #follow(entered: Entered): Promise<void> {
-    this.#run = entered.run
-    if (entered.remainingMs < this.#parts.timeoutMs) {
-      this.waiters.later(entered.remainingMs, () => void this.#expire())
-    }
-    switch (entered.verdict) {
+    const { verdict, run, remainingMs, values } = entered
+    this.#run = run
+    if (verdict === 'conflict') throw conflict()
+    this.#expireAfter(remainingMs)
+    switch (verdict) {
       case 'new':
+        return this.#publish(run, remainingMs, 'none')
       case 'takeover':
-        return this.#publish(entered.run, entered.remainingMs)
-      case 'conflict':
-        throw conflict()
+        // Whoever died may have published it and not lived to say so.
+        return this.#publish(run, remainingMs, 'unknown')
       case 'replay':
-        return this.#accept(entered.values, true)
+        this.#isFinished = true
+        return this.#accept(values, true)
       case 'joined':
-        this.#isAccepted = true
-        this.#accept(entered.values, false)
-        // The job was under way before our SUBSCRIBE: only a read after its acknowledgement misses nothing.
-        await this.read()
-        // Unpublished, its replica may have died or been refused: look again when its grace is over.
-        if (entered.isPublished) return
-        this.waiters.later(CLAIM_GRACE_MS - entered.ageMs + 50, () => void this.#lookAgain())
+        return this.#join(entered)
     }
+  }
+
+  async #join({ values, isPublished, ageMs }: Entered): Promise<void> {
+    this.#acceptance = isPublished ? 'accepted' : 'unknown'
+    // What stands there already, another replica may not have marked as read yet.
+    this.#accept(values, true)
+    // The job was under way before our SUBSCRIBE: only a read after its acknowledgement misses nothing.
+    await this.read()
+    // Unpublished, its replica may have died or been refused: look again when its grace is over.
+    if (isPublished) return
+    this.waiters.later(CLAIM_GRACE_MS - ageMs + 50, () => void this.#lookAgain())
+  }
+
+  /** Only where the job's life ends before the request's time; a new run has a new life. */
+  #expireAfter(ms: number): void {
+    this.waiters.cancel(this.#expiry)
+    if (ms < this.#parts.timeoutMs) this.#expiry = this.waiters.later(ms, () => void this.#expire())
   }
 
   async #lookAgain(): Promise<void> {
@@ -207,45 +219,58 @@ export class PendingJob {
     }
   }
 
-  /** The wait does not stand behind the confirm: an outcome itself proves that the broker had the message. */
-  async #publish(run: string, lifeMs: number): Promise<void> {
-    if (this.waiters.isOver) return this.#release(run)
+  /**
+   * The wait does not stand behind the confirm: an outcome itself proves that the
+   * broker had the message. `before` is what is known of an earlier publish.
+   */
+  async #publish(run: string, lifeMs: number, before: 'none' | 'unknown'): Promise<void> {
+    if (this.waiters.isOver) {
+      if (before === 'none') await this.#release(run)
+      return
+    }
     this.moments.published = performance.now()
+    this.#acceptance = before
     try {
-      this.#isAccepted = await this.#publishUntilKnown(run, lifeMs)
+      if (!(await this.#publishUntilKnown(run, lifeMs))) return
     } catch (error) {
-      // Not accepted: as if nobody had asked. Unknown: the claim stays, a retry joins it or takes it over.
-      const isUnknown = error instanceof GatewayError && error.code === 'acceptance_unknown'
-      if (!isUnknown) await this.#release(run)
+      // Unknown: the claim stays, and a retry joins it or takes it over.
+      if (this.#mayRun) throw acceptanceUnknown(error)
+      await this.#release(run)
       throw error
     }
-    if (!this.#isAccepted || this.waiters.ending !== undefined) return
+    this.#acceptance = 'accepted'
+    if (this.waiters.ending !== undefined) return
+    this.#isUnmarked = true
     if (this.waiters.isOver) this.#markPublished()
     else this.waiters.later(MARK_AFTER_MS, () => this.#markPublished())
   }
 
-  /** Whether the broker has it; `false` when nobody wants to know any more. */
+  get #mayRun(): boolean {
+    return this.#acceptance !== 'none'
+  }
+
+  /** Whether the broker has it: `false` when nobody wants to know any more. Rejects when it was refused or lost. */
   async #publishUntilKnown(run: string, lifeMs: number): Promise<boolean> {
     const { dialect, broker, log } = this.#parts
     const { queue } = this.job
     const delivery = dialect.encodeJob(this.job, this.#wireId)
     const bornAt = performance.now()
-    for (let attempt = 1; attempt <= MAX_PUBLISHES; attempt += 1) {
+    for (let attempt = 1; ; attempt += 1) {
       const expirationMs = lifeMs - (performance.now() - bornAt)
-      const confirmation = await broker
-        .publish({ queue, delivery, messageId: this.#wireId, run, expirationMs })
-        .catch((error: unknown) => {
-          if (attempt === 1) throw error
-          // The first message may be queued all the same: a refusal of the second proves nothing.
-          return 'lost' as const
-        })
+      const publication = { queue, delivery, messageId: this.#wireId, run, expirationMs }
+      const confirmation = await broker.publish(publication).catch((error: unknown) => {
+        // Not sent at all this time; but the first one may be queued.
+        if (attempt > 1 && !broker.link.ready) return 'lost' as const
+        throw error
+      })
       if (confirmation === 'confirmed') return true
+      this.#acceptance = 'unknown'
       if (this.waiters.isOver) return false
       log.warn({ job: this.job.id, attempt }, 'job.confirm_lost')
-      if (!(await broker.link.until(REPUBLISH_WITHIN_MS))) break
+      const isBack = attempt < MAX_PUBLISHES && (await broker.link.until(REPUBLISH_WITHIN_MS))
+      if (!isBack) throw new Error('the broker was lost before it confirmed the job')
       if (this.waiters.isOver) return false
     }
-    throw new GatewayError('acceptance_unknown', 'the broker was lost before it confirmed the job')
   }
 
   #onHint(source: HintSource): void {
@@ -279,7 +304,7 @@ export class PendingJob {
     if (decoded === undefined) return
     if (decoded.run !== undefined && decoded.run !== this.#run) {
       this.#dropForeign(decoded.run, values[0] as string)
-    } else if (this.#end({ outcome: decoded.outcome, isReplay }) && !isReplay) {
+    } else if (this.#end({ outcome: decoded.outcome, isReplay }) && !this.#isFinished) {
       this.#finish(decoded.outcome.kind)
     }
   }
@@ -308,6 +333,7 @@ export class PendingJob {
 
   #markPublished(): void {
     const { claims } = this.#parts
+    this.#isUnmarked = false
     this.#inBackground('claim.mark', claims.markPublished(this.#keys, this.#run as string))
   }
 
@@ -330,6 +356,18 @@ export class PendingJob {
     work.catch((error: unknown) => this.#parts.log.warn(errorFields(error), `${step}_failed`))
   }
 }
+
+/** What a stop says of a job, by what is known of its acceptance. */
+const INTERRUPTED = {
+  none: { code: 'draining', message: 'the gateway is stopping' },
+  unknown: { code: 'acceptance_unknown', message: 'the gateway is stopping; the job may run' },
+  accepted: { code: 'interrupted', message: 'the gateway is stopping; the job goes on' },
+} as const
+
+const acceptanceUnknown = (cause: unknown) =>
+  new GatewayError('acceptance_unknown', 'the job may run: its acceptance was not confirmed', {
+    cause,
+  })
 
 export const conflict = () =>
   new GatewayError('job_conflict', 'a job with this id and another payload is under way')

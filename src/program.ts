@@ -16,13 +16,19 @@ export function configOrExit<T>(read: (env: Env) => T): T {
   }
 }
 
+/** One Ctrl-C can arrive twice, from the terminal and by way of npm: what follows so soon is the same one. */
+const SAME_SIGNAL_MS = 500
+
 /** The first SIGTERM or SIGINT stops the program in order, the second one at once. */
 export function stopOnSignal(log: Log, stop: () => Promise<void>): void {
-  let isStopping = false
+  let stoppingSince: number | undefined
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      if (isStopping) process.exit(1)
-      isStopping = true
+      if (stoppingSince !== undefined) {
+        if (performance.now() - stoppingSince > SAME_SIGNAL_MS) process.exit(1)
+        return
+      }
+      stoppingSince = performance.now()
       log.info({ signal }, 'program.stopping')
       void stop().then(() => {
         log.info('program.stopped')

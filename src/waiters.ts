@@ -68,14 +68,21 @@ export class Waiters {
     })
   }
 
-  /** Runs `action` after `ms`, unless it is over by then. */
-  later(ms: number, action: () => void): void {
-    if (this.isOver) return
+  /** Runs `action` after `ms`, unless it is over by then or cancelled. */
+  later(ms: number, action: () => void): NodeJS.Timeout | undefined {
+    if (this.isOver) return undefined
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
       action()
     }, ms)
     this.#timers.add(timer)
+    return timer
+  }
+
+  cancel(timer: NodeJS.Timeout | undefined): void {
+    if (timer === undefined) return
+    clearTimeout(timer)
+    this.#timers.delete(timer)
   }
 
   /** `action` runs when the last asker has left. */

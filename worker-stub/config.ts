@@ -2,6 +2,14 @@ import * as v from 'valibot'
 import { integer, number, readSettings, serversOf, sharedSettings, text } from '../src/config.ts'
 import type { Env } from '../src/config.ts'
 
+const innerLlmUrl = v.pipe(
+  text,
+  v.regex(
+    /^(https?:\/\/)?(\[[\da-f:]+\]|[\w.-]+)(:\d+)?(\/\S*)?$/i,
+    'must be http://…, https://… or a host and port',
+  ),
+)
+
 const workerSettings = {
   ...sharedSettings,
   WORKER_CONCURRENCY: v.optional(integer(1, 65_535), '16'),
@@ -9,7 +17,7 @@ const workerSettings = {
   ECHO_DELAY_MS: v.optional(number(0, 86_400_000), '0'),
   ECHO_TOKENS_PER_S: v.optional(number(0, 1_000_000), '0'),
   ECHO_FAILURE_RATE: v.optional(number(0, 1), '0'),
-  INNER_LLM_URL: v.optional(text, 'localhost:8670'),
+  INNER_LLM_URL: v.optional(innerLlmUrl, 'localhost:8670'),
   INNER_LLM_MODEL: v.optional(text),
   INNER_LLM_API_KEY: v.optional(text),
 } as const

@@ -100,7 +100,9 @@ export class Worker {
         const outcome = await this.#run(job)
         const written = await this.#write(wireId, outcome, run)
         const ms = Math.round(performance.now() - started)
-        log.info({ job: job.id, outcome: outcome.kind, ms, written }, 'job.done')
+        // The type alone: a failure's message may quote what a user wrote.
+        const failure = outcome.kind === 'failed' ? { failure: outcome.type } : {}
+        log.info({ job: job.id, outcome: outcome.kind, ...failure, ms, written }, 'job.done')
       }
       channel.ack(message)
     } catch (error) {

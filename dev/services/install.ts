@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
@@ -26,18 +26,16 @@ export async function aptInstall(
   root: readonly string[],
   packages: readonly string[],
 ): Promise<void> {
-  const apt = async (...args: string[]): Promise<void> => {
-    const [command, ...rest] = [
-      ...root,
-      'env',
-      'DEBIAN_FRONTEND=noninteractive',
-      'apt-get',
-      ...args,
-    ]
-    await run(command as string, rest, { maxBuffer: 64 << 20 })
+  const asRoot = async (...command: string[]): Promise<void> => {
+    const [program, ...args] = [...root, ...command]
+    await run(program as string, args, { maxBuffer: 64 << 20 })
   }
-  const forbidsStart = root.length === 0 && !existsSync(POLICY)
-  if (forbidsStart) writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  const apt = (...args: string[]): Promise<void> =>
+    asRoot('env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...args)
+  const forbidsStart = !existsSync(POLICY)
+  if (forbidsStart) {
+    await asRoot('sh', '-c', `printf '#!/bin/sh\\nexit 101\\n' >${POLICY} && chmod +x ${POLICY}`)
+  }
   const install = ['install', '--yes', '--no-install-recommends', ...packages]
   try {
     await apt(...install).catch(async () => {
@@ -45,7 +43,7 @@ export async function aptInstall(
       await apt(...install)
     })
   } finally {
-    if (forbidsStart) rmSync(POLICY, { force: true })
+    if (forbidsStart) await asRoot('rm', '-f', POLICY)
   }
 }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Hono } from 'hono'
+import { routePath } from 'hono/route'
 import { GatewayError } from '../errors.ts'
 import { docsRoutes } from './docs.ts'
 import { answerError } from './errors.ts'
@@ -27,15 +28,19 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
     await next()
     const { jobId } = c.var
     const ms = Math.round(performance.now() - started)
-    log.info({ requestId, method: c.req.method, status: c.res.status, jobId, ms }, 'http.request')
+    const { method } = c.req
+    // The route's pattern and not the path: that may hold anything.
+    const route = routePath(c, -1)
+    log.info({ requestId, method, route, status: c.res.status, jobId, ms }, 'http.request')
   })
   app.route('/', protollmRoutes(options))
   app.route('/', operationsRoutes(options))
   app.route('/', docsRoutes())
   refuseOtherMethods(app)
-  app.notFound(() => {
-    throw new GatewayError('not_found', 'there is nothing at this path')
-  })
+  // Not thrown: what is thrown here passes by everything that runs after a route.
+  app.notFound((c) =>
+    answerError(new GatewayError('not_found', 'there is nothing at this path'), c, log),
+  )
   app.onError((error, c) => answerError(error, c, log))
   return app
 }

@@ -2,7 +2,8 @@ import { IllegalOperationError } from 'amqplib'
 import { GatewayError } from '../errors.ts'
 import { Link } from '../link.ts'
 import { errorFields } from '../telemetry/log.ts'
-import { connectRabbitmq, declareQueue } from './connect.ts'
+import { connectRabbitmq } from './connect.ts'
+import { QueueWatch } from './queue-watch.ts'
 import type { ChannelModel, ConfirmChannel, RecoveringChannelModel } from 'amqplib'
 import type { Delivery, QueueOptions } from '../dialect.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -34,7 +35,7 @@ export interface BrokerOptions {
 export class Broker {
   readonly link = new Link()
   readonly #options: BrokerOptions
-  readonly #queueProblems = new Map<string, string>()
+  readonly #queues: QueueWatch
   /** Messages the broker gave back: the return always precedes the confirm. */
   readonly #returned = new Set<string>()
   #model: RecoveringChannelModel | undefined
@@ -43,6 +44,7 @@ export class Broker {
 
   constructor(options: BrokerOptions) {
     this.#options = options
+    this.#queues = new QueueWatch(options.queues, options.queue, options.log)
   }
 
   async open(): Promise<void> {
@@ -62,8 +64,11 @@ export class Broker {
   }
 
   describe(): string {
-    if (!this.link.ready) return this.link.reason
-    return [...this.#queueProblems].map(([queue, why]) => `queue ${queue}: ${why}`).join('; ')
+    return this.link.ready ? this.#queues.describe() : this.link.reason
+  }
+
+  workersOf(queue: string): number | undefined {
+    return this.#queues.workersOf(queue)
   }
 
   /**
@@ -112,20 +117,8 @@ export class Broker {
       this.#isBlocked = false
       this.link.down(errorFields(error ?? new Error('connection closed')).error)
     })
-    await this.#declareQueues(connection)
+    await this.#queues.attach(connection)
     await this.#openChannel(connection)
-  }
-
-  async #declareQueues(connection: ChannelModel): Promise<void> {
-    const { queues, queue: options, log } = this.#options
-    for (const queue of queues) {
-      const problem = await declareQueue(connection, queue, options)
-      if (problem === undefined) this.#queueProblems.delete(queue)
-      else {
-        this.#queueProblems.set(queue, problem)
-        log.error({ queue, problem }, 'broker.queue_refused')
-      }
-    }
   }
 
   async #openChannel(connection: ChannelModel): Promise<void> {

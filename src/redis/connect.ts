@@ -83,7 +83,10 @@ export class RedisConnection {
     if (this.client.isReady) return
     this.#handshaking = false
     const { error: reason } = errorFields(error)
-    if (this.link.ready) this.#log.warn({ role: this.#role, error: reason }, 'redis.disconnected')
+    const fields = { role: this.#role, error: reason }
+    if (this.link.ready) this.#log.warn(fields, 'redis.disconnected')
+    // Tried again without end; said again only when the reason is another one.
+    else if (this.link.reason !== reason) this.#log.warn(fields, 'redis.connect_failed')
     this.link.down(reason)
   }
 

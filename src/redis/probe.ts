@@ -11,6 +11,7 @@ const INTERVAL_MS = 15_000
 const DEADLINE_MS = 2_000
 const PROBE_TTL_MS = 60_000
 const SETTING = 'notify-keyspace-events'
+const NOT_CONNECTED = 'Redis is not connected'
 
 export interface ProbeOptions {
   readonly push: Push
@@ -100,7 +101,7 @@ export class Probe {
   /** What is wrong, if anything is. */
   async #proveOnce(): Promise<string | undefined> {
     const { push, subscriber, data, prefix, log } = this.#options
-    if (!subscriber.link.ready || !data.link.ready) return 'Redis is not connected'
+    if (!subscriber.link.ready || !data.link.ready) return NOT_CONNECTED
     await this.#listen()
     const repaired = await this.#checkSetting()
     // Known not to work: no need to wait for an event that cannot come.
@@ -110,7 +111,7 @@ export class Probe {
     this.#roundTripMs = roundTripMs
     const wasDown = !this.link.ready
     this.link.up()
-    if (wasDown) log.info({ roundTripMs }, 'push.ready')
+    if (wasDown) log.info({ roundTripMs: Math.round(roundTripMs * 100) / 100 }, 'push.ready')
     if (repaired) await data.client.publish(repairedChannel(prefix), this.#key)
     else if (wasDown) await push.reconcile()
     return undefined
@@ -171,7 +172,8 @@ export class Probe {
 
   #fail(reason: string): void {
     if (this.#closed) return
-    if (this.link.ready) this.#options.log.error({ reason }, 'push.lost')
+    const isNews = this.link.ready || this.link.reason !== reason
+    if (isNews) this.#options.log.error({ reason }, 'push.not_ready')
     this.link.down(reason)
   }
 

@@ -68,6 +68,11 @@ describe('readConfig', () => {
     expect(() => readConfig({ TIMEOUT: '10', RESULT_TTL_S: '9' })).toThrow('RESULT_TTL_S')
   })
 
+  test('a setting and its file are not both taken', () => {
+    const both = { RABBIT_MQ_PASSWORD: 'a', RABBIT_MQ_PASSWORD_FILE: '/nowhere' }
+    expect(() => readConfig(both)).toThrow('are both set')
+  })
+
   test('numbers are decimal and nothing else', () => {
     for (const value of ['1e3', '0x10', '-1', ' 5', 'Infinity', 'NaN', '1.5']) {
       expect(() => readConfig({ JOB_TTL_S: value })).toThrow('JOB_TTL_S')
@@ -87,6 +92,10 @@ describe('readWorkerConfig', () => {
       engine: 'openai',
       openai: { url: 'localhost:8670', model: 'm' },
     })
+  })
+
+  test.each(['ht tp://x', 'ftp://host', 'http://', ':'])('INNER_LLM_URL=%s is refused', (url) => {
+    expect(() => readWorkerConfig({ INNER_LLM_URL: url })).toThrow('INNER_LLM_URL')
   })
 
   test('names its bad variables too', () => {

@@ -27,7 +27,7 @@ export function openaiEngine(options: OpenaiOptions): Engine {
       const body = JSON.stringify(requestOf(job, options.model))
       try {
         const response = await fetch(endpoint, { method: 'POST', headers, body, signal })
-        if (!response.ok) return failed('upstream_error', await errorText(response))
+        if (!response.ok) return failed(`upstream_${response.status}`, await errorText(response))
         if (response.headers.get('content-type')?.includes('application/json')) {
           return new Answer().add(await response.json()).outcome()
         }
@@ -38,6 +38,9 @@ export function openaiEngine(options: OpenaiOptions): Engine {
         return answer.outcome()
       } catch (error) {
         if (signal.aborted) throw error
+        if (error instanceof SyntaxError || v.isValiError(error)) {
+          return failed('upstream_error', 'the answer is not of the OpenAI API')
+        }
         const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
         return failed('upstream_unreachable', cause instanceof Error ? cause.message : 'unknown')
       }
@@ -122,7 +125,7 @@ async function errorText(response: Response): Promise<string> {
   } catch {
     // Not the usual error object: the text itself is the best there is.
   }
-  return `${response.status} ${message.slice(0, 1000)}`.trim()
+  return message.slice(0, 1000)
 }
 
 const failed = (type: string, message: string): Outcome => ({ kind: 'failed', type, message })

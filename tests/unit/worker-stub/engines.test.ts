@@ -131,13 +131,13 @@ describe('openai engine', () => {
   })
 
   test.each([
-    [400, '{"error":{"message":"bad model"}}', '400 bad model'],
-    [500, 'oops', '500 oops'],
-    [503, '', '503'],
+    [400, '{"error":{"message":"bad model"}}', 'bad model'],
+    [500, 'oops', 'oops'],
+    [503, '', ''],
   ])('status %i is a failed outcome with the server’s words', async (status, body, message) => {
     const { host } = await upstream((_, response) => response.writeHead(status).end(body))
     const outcome = await openaiEngine({ url: `http://${host}/v1/` }).run(job, never)
-    expect(outcome).toEqual({ kind: 'failed', type: 'upstream_error', message })
+    expect(outcome).toEqual({ kind: 'failed', type: `upstream_${status}`, message })
   })
 
   test('an error in the middle of a stream is a failed outcome', async () => {
@@ -162,6 +162,15 @@ describe('openai engine', () => {
     })
     const outcome = await openaiEngine({ url: host }).run(job, never)
     expect(outcome).toMatchObject({ kind: 'failed' })
+  })
+
+  test('an answer that is no JSON is a failed outcome, and not called unreachable', async () => {
+    const { host } = await upstream((_, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end('<html>')
+    })
+    const outcome = await openaiEngine({ url: host }).run(job, never)
+    expect(outcome).toMatchObject({ kind: 'failed', type: 'upstream_error' })
   })
 
   test('a server that is not there is a failed outcome', async () => {
