@@ -63,7 +63,7 @@ export class Gateway {
   /** Resolves with the job's outcome; rejects with a GatewayError that tells whether it was accepted. */
   async run(job: Job, signal?: AbortSignal): Promise<Answer> {
     const started = performance.now()
-    if (this.#isDraining) throw new GatewayError('draining', 'the gateway is stopping')
+    if (this.#isDraining) throw draining()
     if (this.#requests >= this.#options.maxPending) {
       throw new GatewayError('overloaded', 'too many requests are pending')
     }
@@ -124,6 +124,8 @@ export class Gateway {
   }
 
   #add(job: Job, id: string, fingerprint: string): PendingJob {
+    // A stop that began while this request waited for a link has told all others already.
+    if (this.#isDraining) throw draining()
     const pending = new PendingJob({ job, wireId: id, fingerprint }, this.#options, () =>
       this.#remove(id, pending),
     )
@@ -144,17 +146,10 @@ export class Gateway {
     if (result === 'gone') throw new GatewayError('client_gone', 'the client has left')
     if (result === 'over') {
       await atMost(LAST_READ_MS, pending.read())
-      result = pending.waiters.ending ?? { error: this.#timedOut(pending.job.queue) }
+      result = pending.waiters.ending ?? { error: pending.timedOut() }
     }
     if ('error' in result) throw result.error
     return { ...result, stages: stagesOf(pending.moments, started) }
-  }
-
-  #timedOut(queue: string): GatewayError {
-    const { broker, timeoutMs } = this.#options
-    const nobody = broker.workersOf(queue) === 0 ? `; no worker takes jobs from queue ${queue}` : ''
-    const message = `no outcome after ${timeoutMs / 1000} s${nobody}. The same request joins the job again`
-    return new GatewayError('timed_out', message)
   }
 
   /** The last one out disarms and makes room. */
@@ -189,3 +184,5 @@ async function atMost(ms: number, work: Promise<void>): Promise<void> {
   await Promise.race([work, over])
   timer.abort()
 }
+
+const draining = () => new GatewayError('draining', 'the gateway is stopping')

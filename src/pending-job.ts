@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { WireFormatError } from './dialect.ts'
 import { GatewayError } from './errors.ts'
 import { errorFields } from './telemetry/log.ts'
+import { ConfirmLost, publishUntilKnown } from './publish.ts'
 import { Waiters } from './waiters.ts'
 import type { Dialect } from './dialect.ts'
 import type { Job, Outcome } from './job.ts'
@@ -16,10 +17,6 @@ import type { Ending } from './waiters.ts'
 const MARK_AFTER_MS = 1_000
 /** How long a claim may stay unpublished before another replica takes it over. */
 const CLAIM_GRACE_MS = 5_000
-/** A message whose confirm was lost is published again if the broker is back within this time. */
-const REPUBLISH_WITHIN_MS = 10_000
-const MAX_PUBLISHES = 3
-
 export interface PendingJobParts {
   readonly dialect: Dialect
   readonly broker: Pick<Broker, 'publish' | 'link' | 'isBlocked' | 'workersOf'>
@@ -60,6 +57,8 @@ export class PendingJob {
   readonly #onEnd: () => void
   /** The run whose result is ours; known once the claim was entered. */
   #run: string | undefined
+  /** Ours alone: what we hold the claim by while we are to publish it. */
+  #token = randomUUID()
   #entered: Promise<void> = Promise.resolve()
   /** Whether the broker has the message: no, perhaps, yes. */
   #acceptance: 'none' | 'unknown' | 'accepted' = 'none'
@@ -67,6 +66,8 @@ export class PendingJob {
   #isUnmarked = false
   /** The claim says already that the outcome was read. */
   #isFinished = false
+  /** The outcome stood there before the first who asks for it here. */
+  #isReplay = false
   #expiry: NodeJS.Timeout | undefined
   #reading: Promise<void> | undefined
   /** A hint came while a read was under way: it may have been too early, so it is done again. */
@@ -110,10 +111,22 @@ export class PendingJob {
     this.#end({ error: toGatewayError(error) })
   }
 
-  /** Ends it here while it goes on elsewhere. */
+  /** Ends it here while it goes on elsewhere, if it does. */
   interrupt(): void {
     const { code, message } = INTERRUPTED[this.#acceptance]
     this.fail(new GatewayError(code, message))
+  }
+
+  /** What a request is told whose time is over. */
+  timedOut(): GatewayError {
+    const { broker, timeoutMs } = this.#parts
+    const { queue } = this.job
+    const after = `no outcome after ${timeoutMs / 1000} s`
+    if (this.#acceptance === 'none')
+      return new GatewayError('results_down', `${after}: not published`)
+    if (this.#acceptance === 'unknown') return acceptanceUnknown(new Error(after))
+    const nobody = broker.workersOf(queue) === 0 ? `; no worker takes jobs from queue ${queue}` : ''
+    return new GatewayError('timed_out', `${after}${nobody}. The same request joins the job again`)
   }
 
   /** Nobody waits here any more. The job goes on and can be joined or fetched later. */
@@ -131,10 +144,10 @@ export class PendingJob {
     try {
       const [armed, claim] = await Promise.allSettled([watch.armed, this.#claim()])
       if (claim.status === 'rejected') throw claim.reason
-      const { verdict, run } = claim.value
+      const { verdict } = claim.value
       if (armed.status === 'rejected') {
-        if (verdict === 'new' || verdict === 'takeover') await this.#release(run)
-        throw armed.reason
+        if (verdict === 'new') await this.#release()
+        throw verdict === 'takeover' ? acceptanceUnknown(armed.reason) : armed.reason
       }
       const entered =
         verdict === 'conflict' ? await this.#claimAfterItsEnd(claim.value) : claim.value
@@ -148,12 +161,13 @@ export class PendingJob {
 
   async #claim(): Promise<Entered> {
     const { claims, jobTtlMs, resultTtlMs } = this.#parts
+    this.#token = randomUUID()
     try {
       return await claims.enter({
         keys: this.#keys,
         fingerprint: this.fingerprint,
         owner: this.job.owner,
-        run: randomUUID(),
+        token: this.#token,
         jobTtlMs,
         keepMs: resultTtlMs,
         graceMs: CLAIM_GRACE_MS,
@@ -165,50 +179,53 @@ export class PendingJob {
 
   /** Another payload holds the id; but if its result stands, it has ended, only nobody has said so yet. */
   async #claimAfterItsEnd(held: Entered): Promise<Entered> {
-    const { dialect, claims, resultTtlMs } = this.#parts
-    const decoded = dialect.decodeResult(held.values)
-    if (decoded === undefined) throw conflict()
-    await claims.finish(this.#keys, held.run, decoded.outcome.kind, resultTtlMs)
+    if (!held.isAnswered) throw conflict()
+    const { claims, resultTtlMs } = this.#parts
+    const kind = await this.#kindOfEnd(held.run)
+    if (kind === 'running') throw conflict()
+    await claims.finish(this.#keys, held.run, kind, resultTtlMs)
     const again = await this.#claim()
     if (again.verdict === 'conflict') throw conflict()
     return again
   }
 
-  /** Does what the claim says. */
-  async #follow(entered: Entered): Promise<void> {
-    const { verdict, run, remainingMs, values } = entered
-    this.#run = run
-    if (verdict === 'conflict') throw conflict()
-    this.#expireAfter(remainingMs)
-    switch (verdict) {
-      case 'new':
-        return this.#publish(run, remainingMs, 'none')
-      case 'takeover':
-        // Whoever died may have published it and not lived to say so.
-        return this.#publish(run, remainingMs, 'unknown')
-      case 'replay':
-        this.#isFinished = true
-        return this.#accept(values, true)
-      case 'joined':
-        return this.#join(entered)
+  async #kindOfEnd(ofRun: string): Promise<Outcome['kind'] | 'running'> {
+    try {
+      const { values, run } = await this.#parts.results.read(this.#keys)
+      const decoded = this.#parts.dialect.decodeResult(values)
+      // Another run's, or not there any more: it says nothing about this one.
+      const isItsOwn = run === ofRun && (decoded?.run === undefined || decoded.run === ofRun)
+      return (isItsOwn ? decoded?.outcome.kind : undefined) ?? 'running'
+    } catch (error) {
+      // Nobody can read it: an end as well, of the kind that a retry runs anew.
+      if (toGatewayError(error).code === 'bad_result') return 'failed'
+      throw error
     }
   }
 
-  async #join({ values, isPublished, ageMs }: Entered): Promise<void> {
+  /** Does what the claim says. */
+  async #follow(entered: Entered): Promise<void> {
+    const { verdict, run, remainingMs, isAnswered, isPublished, ageMs } = entered
+    this.#run = run
+    this.#isReplay = isAnswered
+    this.#isFinished = verdict === 'replay'
+    if (verdict === 'conflict') throw conflict()
+    if (verdict === 'new') {
+      this.#expireAfter(remainingMs)
+      return this.#publish(run, remainingMs, 'none')
+    }
+    // Under way before our SUBSCRIBE: only a read after its acknowledgement misses nothing.
     this.#acceptance = isPublished ? 'accepted' : 'unknown'
-    // What stands there already, another replica may not have marked as read yet.
-    this.#accept(values, true)
-    // The job was under way before our SUBSCRIBE: only a read after its acknowledgement misses nothing.
     await this.read()
-    // Unpublished, its replica may have died or been refused: look again when its grace is over.
-    if (isPublished) return
-    this.waiters.later(CLAIM_GRACE_MS - ageMs + 50, () => void this.#lookAgain())
-  }
-
-  /** Only where the job's life ends before the request's time; a new run has a new life. */
-  #expireAfter(ms: number): void {
-    this.waiters.cancel(this.#expiry)
-    if (ms < this.#parts.timeoutMs) this.#expiry = this.waiters.later(ms, () => void this.#expire())
+    if (this.waiters.isOver) return
+    // The result that stood there was taken away, or was another run's.
+    if (verdict === 'replay') return this.#lookAgain()
+    this.#isReplay = false
+    this.#expireAfter(remainingMs)
+    // Whoever died may have published it and not lived to say so.
+    if (verdict === 'takeover') return this.#publish(run, remainingMs, 'unknown')
+    // Its replica may have died or been refused: look again when its grace is over.
+    if (!isPublished) this.waiters.later(CLAIM_GRACE_MS - ageMs + 50, () => void this.#lookAgain())
   }
 
   async #lookAgain(): Promise<void> {
@@ -219,23 +236,35 @@ export class PendingJob {
     }
   }
 
+  /** Only where the job's life ends before the request's time; a new run has a new life. */
+  #expireAfter(ms: number): void {
+    this.waiters.cancel(this.#expiry)
+    if (ms < this.#parts.timeoutMs) this.#expiry = this.waiters.later(ms, () => void this.#expire())
+  }
+
   /**
    * The wait does not stand behind the confirm: an outcome itself proves that the
    * broker had the message. `before` is what is known of an earlier publish.
    */
   async #publish(run: string, lifeMs: number, before: 'none' | 'unknown'): Promise<void> {
     if (this.waiters.isOver) {
-      if (before === 'none') await this.#release(run)
+      if (before === 'none') await this.#release()
       return
     }
     this.moments.published = performance.now()
-    this.#acceptance = before
+    // Until the broker has answered, anything may have happened to it.
+    this.#acceptance = 'unknown'
     try {
-      if (!(await this.#publishUntilKnown(run, lifeMs))) return
+      const { dialect, broker, log } = this.#parts
+      const delivery = dialect.encodeJob(this.job, this.#wireId)
+      const publication = { queue: this.job.queue, delivery, messageId: this.#wireId, run }
+      const isOver = (): boolean => this.waiters.isOver
+      if (!(await publishUntilKnown({ broker, publication, lifeMs, isOver, log }))) return
     } catch (error) {
-      // Unknown: the claim stays, and a retry joins it or takes it over.
-      if (this.#mayRun) throw acceptanceUnknown(error)
-      await this.#release(run)
+      // Refused, and never sent before: as if nobody had asked, unless another has taken it over meanwhile.
+      const isRefused = before === 'none' && !(error instanceof ConfirmLost)
+      if (!isRefused || !(await this.#release())) throw acceptanceUnknown(error)
+      this.#acceptance = 'none'
       throw error
     }
     this.#acceptance = 'accepted'
@@ -243,34 +272,6 @@ export class PendingJob {
     this.#isUnmarked = true
     if (this.waiters.isOver) this.#markPublished()
     else this.waiters.later(MARK_AFTER_MS, () => this.#markPublished())
-  }
-
-  get #mayRun(): boolean {
-    return this.#acceptance !== 'none'
-  }
-
-  /** Whether the broker has it: `false` when nobody wants to know any more. Rejects when it was refused or lost. */
-  async #publishUntilKnown(run: string, lifeMs: number): Promise<boolean> {
-    const { dialect, broker, log } = this.#parts
-    const { queue } = this.job
-    const delivery = dialect.encodeJob(this.job, this.#wireId)
-    const bornAt = performance.now()
-    for (let attempt = 1; ; attempt += 1) {
-      const expirationMs = lifeMs - (performance.now() - bornAt)
-      const publication = { queue, delivery, messageId: this.#wireId, run, expirationMs }
-      const confirmation = await broker.publish(publication).catch((error: unknown) => {
-        // Not sent at all this time; but the first one may be queued.
-        if (attempt > 1 && !broker.link.ready) return 'lost' as const
-        throw error
-      })
-      if (confirmation === 'confirmed') return true
-      this.#acceptance = 'unknown'
-      if (this.waiters.isOver) return false
-      log.warn({ job: this.job.id, attempt }, 'job.confirm_lost')
-      const isBack = attempt < MAX_PUBLISHES && (await broker.link.until(REPUBLISH_WITHIN_MS))
-      if (!isBack) throw new Error('the broker was lost before it confirmed the job')
-      if (this.waiters.isOver) return false
-    }
   }
 
   #onHint(source: HintSource): void {
@@ -284,7 +285,10 @@ export class PendingJob {
     while (this.#isDirty && !this.waiters.isOver) {
       this.#isDirty = false
       try {
-        this.#accept(await this.#parts.results.read(this.#keys), false)
+        const { values, run } = await this.#parts.results.read(this.#keys)
+        if (run === null || run === this.#run) this.#accept(values)
+        // Ours has ended and been read elsewhere; what stands there now answers somebody else.
+        else void this.#lookAgain()
       } catch (error) {
         // Redis away: it is read again when it is back. A result that nobody can read ends the job.
         if (!(error instanceof GatewayError) || error.code !== 'results_down') {
@@ -298,15 +302,15 @@ export class PendingJob {
   }
 
   /** Ends the job if these values say that it has ended. */
-  #accept(values: readonly (string | null)[], isReplay: boolean): void {
+  #accept(values: readonly (string | null)[]): void {
     if (this.waiters.isOver) return
     const decoded = this.#parts.dialect.decodeResult(values)
     if (decoded === undefined) return
     if (decoded.run !== undefined && decoded.run !== this.#run) {
-      this.#dropForeign(decoded.run, values[0] as string)
-    } else if (this.#end({ outcome: decoded.outcome, isReplay }) && !this.#isFinished) {
-      this.#finish(decoded.outcome.kind)
+      return this.#dropForeign(decoded.run, values[0] as string)
     }
+    const isFirst = this.#end({ outcome: decoded.outcome, isReplay: this.#isReplay })
+    if (isFirst && !this.#isFinished) this.#finish(decoded.outcome.kind)
   }
 
   /** The job's life is over: the broker has dropped the message, or soon will. */
@@ -343,12 +347,15 @@ export class PendingJob {
     this.#inBackground('claim.drop', claims.dropForeign(this.#keys, run, value))
   }
 
-  /** If that fails the claim goes stale, and the next request takes it over after the grace. */
-  async #release(run: string): Promise<void> {
+  /** `false` when another holds the claim. If it cannot be asked, it goes stale and is taken over after the grace. */
+  async #release(): Promise<boolean> {
     const { claims, log } = this.#parts
-    await claims
-      .release(this.#keys, run)
-      .catch((error: unknown) => log.warn(errorFields(error), 'claim.release_failed'))
+    try {
+      return await claims.release(this.#keys, this.#token)
+    } catch (error) {
+      log.warn(errorFields(error), 'claim.release_failed')
+      return true
+    }
   }
 
   /** What the answer does not depend on. */

@@ -102,7 +102,7 @@ function partsOf(
 ): PartHealth[] {
   const redisReady = data.link.ready && subscriber.link.ready
   return [
-    { name: 'broker', ready: broker.link.ready, detail: broker.describe() },
+    { name: 'broker', ready: broker.isReady, detail: broker.describe() },
     { name: 'redis', ready: redisReady, detail: data.link.reason || subscriber.link.reason },
     { name: 'push', ready: redisReady && probe.link.ready, detail: probe.describe() },
     {

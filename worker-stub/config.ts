@@ -6,7 +6,7 @@ const innerLlmUrl = v.pipe(
   text,
   v.regex(
     /^(https?:\/\/)?(\[[\da-f:]+\]|[\w.-]+)(:\d+)?(\/\S*)?$/i,
-    'must be http://…, https://… or a host and port',
+    'must be http://…, https://… or a host and port, without a login (see INNER_LLM_API_KEY)',
   ),
 )
 

@@ -26,25 +26,16 @@ export async function aptInstall(
   root: readonly string[],
   packages: readonly string[],
 ): Promise<void> {
-  const asRoot = async (...command: string[]): Promise<void> => {
-    const [program, ...args] = [...root, ...command]
-    await run(program as string, args, { maxBuffer: 64 << 20 })
-  }
-  const apt = (...args: string[]): Promise<void> =>
-    asRoot('env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...args)
-  const forbidsStart = !existsSync(POLICY)
-  if (forbidsStart) {
-    await asRoot('sh', '-c', `printf '#!/bin/sh\\nexit 101\\n' >${POLICY} && chmod +x ${POLICY}`)
-  }
-  const install = ['install', '--yes', '--no-install-recommends', ...packages]
-  try {
-    await apt(...install).catch(async () => {
-      await apt('update')
-      await apt(...install)
-    })
-  } finally {
-    if (forbidsStart) await asRoot('rm', '-f', POLICY)
-  }
+  const list = packages.join(' ')
+  const install = `apt-get install --yes --no-install-recommends ${list}`
+  const script = [
+    'export DEBIAN_FRONTEND=noninteractive',
+    // Removed however the shell ends, Ctrl-C included.
+    `[ -e ${POLICY} ] || { trap 'rm -f ${POLICY}' EXIT INT TERM; printf '#!/bin/sh\\nexit 101\\n' >${POLICY}; chmod +x ${POLICY}; }`,
+    `${install} || { apt-get update && ${install}; }`,
+  ].join('\n')
+  const [program, ...args] = [...root, 'sh', '-c', script]
+  await run(program as string, args, { maxBuffer: 64 << 20 })
 }
 
 /** The command a person would give on this system. */

@@ -6,7 +6,7 @@ import type { Job, Outcome } from '../job.ts'
 /**
  * The wire format of protollm_api 1.0.x and its workers (LLM-core), as captured
  * from protollm_api `send_task` and protollm_worker `LLMWrap`:
- * `tests/dialects/fixtures/protollm-v1.json`.
+ * `tests/dialects/fixtures/protollm-v1/captured.json`.
  *
  * A job is a JSON task; `/generate` is a chat of one message there too. The
  * result is `{"content": …}` in one key, and whatever stands there ends the job.

@@ -16,7 +16,13 @@ export async function readJson(c: Context, maxBytes: number): Promise<unknown> {
   if (type === undefined || !JSON_TYPE.test(type)) {
     throw new GatewayError('unsupported_media_type', 'the content type must be application/json')
   }
-  const value = parseJson(await readText(c, maxBytes))
+  const text = await readText(c, maxBytes).catch((error: unknown) => {
+    if (error instanceof GatewayError) throw error
+    throw new GatewayError('client_gone', 'the client left in the middle of its request', {
+      cause: error,
+    })
+  })
+  const value = parseJson(text)
   const problem = tooDeepOrWide(value, ['body'])
   if (problem !== undefined) throw new InvalidRequest([problem])
   return value

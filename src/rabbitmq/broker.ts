@@ -63,6 +63,11 @@ export class Broker {
     return this.#isBlocked
   }
 
+  /** Whether jobs for the default queue can be taken. */
+  get isReady(): boolean {
+    return this.link.ready && this.#queues.problem === undefined
+  }
+
   describe(): string {
     return this.link.ready ? this.#queues.describe() : this.link.reason
   }
@@ -123,7 +128,10 @@ export class Broker {
 
   async #openChannel(connection: ChannelModel): Promise<void> {
     const channel = await connection.createConfirmChannel()
-    channel.on('return', (message) => this.#returned.add(String(message.properties.messageId)))
+    channel.on('return', (message) => {
+      this.#returned.add(String(message.properties.messageId))
+      this.#queues.look()
+    })
     // Without a listener the library takes a channel's error for the connection's.
     channel.on('error', (error) =>
       this.#options.log.warn(errorFields(error), 'broker.channel_closed'),

@@ -1,4 +1,4 @@
-import { connect } from 'amqplib'
+import { connect, credentials } from 'amqplib'
 import { errorFields } from '../telemetry/log.ts'
 import type { ChannelModel, RecoveringChannelModel } from 'amqplib'
 import type { QueueOptions } from '../dialect.ts'
@@ -20,7 +20,14 @@ export interface ConnectOptions {
 /** A connection that the library re-establishes by itself. Resolves at once, connected or not. */
 export async function connectRabbitmq(options: ConnectOptions): Promise<RecoveringChannelModel> {
   const { name, setup, log } = options
-  const model = await connect(withHeartbeat(options.url), {
+  const url = new URL(options.url)
+  if (!url.searchParams.has('heartbeat')) url.searchParams.set('heartbeat', String(HEARTBEAT_S))
+  const model = await connect(url.href, {
+    // The library's own reading of a login takes its bytes for Latin-1.
+    credentials: credentials.plain(
+      decodeURIComponent(url.username) || 'guest',
+      decodeURIComponent(url.password) || 'guest',
+    ),
     // Without it, small frames wait for the peer's delayed acknowledgement: 10 ms a message.
     noDelay: true,
     timeout: CONNECT_TIMEOUT_MS,
@@ -94,11 +101,4 @@ async function declareProblem(
   } catch (error) {
     return errorFields(error).error
   }
-}
-
-function withHeartbeat(url: string): string {
-  const parsed = new URL(url)
-  if (!parsed.searchParams.has('heartbeat'))
-    parsed.searchParams.set('heartbeat', String(HEARTBEAT_S))
-  return parsed.href
 }

@@ -1,5 +1,4 @@
 import { declareQueue } from './connect.ts'
-import { errorFields } from '../telemetry/log.ts'
 import type { Channel, ChannelModel } from 'amqplib'
 import type { QueueOptions } from '../dialect.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -23,6 +22,7 @@ export class QueueWatch {
   readonly #states = new Map<string, QueueState | { readonly problem: string }>()
   #timer: NodeJS.Timeout | undefined
   #channel: Channel | undefined
+  #look = (): void => {}
 
   constructor(queues: readonly string[], options: QueueOptions, log: Log) {
     this.#queues = queues
@@ -46,37 +46,55 @@ export class QueueWatch {
       .join('; ')
   }
 
+  /** Why jobs for the first queue, the default one, cannot be taken; undefined while they can. */
+  get problem(): string | undefined {
+    const [first] = this.#states.values()
+    return first !== undefined && 'problem' in first ? first.problem : undefined
+  }
+
   /** Belongs into the setup of a connection: rejects when that is lost meanwhile. */
   async attach(connection: ChannelModel): Promise<void> {
-    for (const queue of this.#queues) {
-      const problem = await declareQueue(connection, queue, this.#options)
-      if (problem === undefined) continue
-      this.#states.set(queue, { problem })
-      this.#log.error({ queue, problem }, 'broker.queue_refused')
-    }
-    const look = (): void => void this.#look(connection).catch(() => {})
-    this.#timer = setInterval(look, INTERVAL_MS)
-    connection.on('close', () => this.detach())
-    look()
+    for (const queue of this.#queues) await this.#declare(connection, queue)
+    this.#look = () => void this.#lookAtAll(connection).catch(() => {})
+    this.#timer = setInterval(() => this.look(), INTERVAL_MS)
+    connection.on('close', () => this.#detach())
+    this.look()
   }
 
-  detach(): void {
+  /** Now, and not only with the next turn: something has shown that a queue has changed. */
+  look(): void {
+    this.#look()
+  }
+
+  #detach(): void {
     clearInterval(this.#timer)
+    this.#look = () => {}
     this.#channel = undefined
-    this.#states.clear()
   }
 
-  async #look(connection: ChannelModel): Promise<void> {
+  async #declare(connection: ChannelModel, queue: string): Promise<void> {
+    const problem = await declareQueue(connection, queue, this.#options)
+    const before = this.#states.get(queue)
+    if (problem === undefined) {
+      this.#states.set(queue, { workers: 0, waiting: 0 })
+      return
+    }
+    this.#states.set(queue, { problem })
+    const isNews = before === undefined || !('problem' in before) || before.problem !== problem
+    if (isNews) this.#log.error({ queue, problem }, 'broker.queue_refused')
+  }
+
+  async #lookAtAll(connection: ChannelModel): Promise<void> {
     for (const queue of this.#queues) {
       try {
         this.#channel ??= await this.#open(connection)
         const { consumerCount: workers, messageCount: waiting } =
           await this.#channel.checkQueue(queue)
         this.#states.set(queue, { workers, waiting })
-      } catch (error) {
-        // A queue that is not there closes the channel.
+      } catch {
+        // A queue that is not there closes the channel; a worker that comes back would declare it, so we do.
         this.#channel = undefined
-        this.#states.set(queue, { problem: errorFields(error).error })
+        await this.#declare(connection, queue)
       }
     }
   }

@@ -7,8 +7,8 @@ export interface ClaimRequest {
   readonly keys: readonly string[]
   readonly fingerprint: string
   readonly owner: string
-  /** The run it shall be, if it is a new one. */
-  readonly run: string
+  /** Random: the run it shall be, if it is a new one, and who holds it, if we are to publish it. */
+  readonly token: string
   readonly jobTtlMs: number
   /** How long the record is kept after the job's life: as long as results are. */
   readonly keepMs: number
@@ -30,8 +30,8 @@ export interface Entered {
   readonly remainingMs: number
   /** Since the claim was made (or taken over). */
   readonly ageMs: number
-  /** What stands at the keys; nothing for a new run. */
-  readonly values: readonly (string | null)[]
+  /** A result stands there already; whether it ends the job, only the dialect knows. */
+  readonly isAnswered: boolean
 }
 
 /** Who asked for which id, with what, and which run answers: the record that all replicas share. */
@@ -43,15 +43,21 @@ export class Claims {
   }
 
   async enter(request: ClaimRequest): Promise<Entered> {
-    const { keys, fingerprint, owner, run, jobTtlMs, keepMs, graceMs } = request
+    const { keys, fingerprint, owner, token, jobTtlMs, keepMs, graceMs } = request
     const [first] = keys as [string]
     const reply: unknown = await this.#client.enterClaim(
       [claimKey(first), cancelKey(first), deltasKey(first), ...keys],
-      [fingerprint, owner, run, String(jobTtlMs), String(keepMs), String(graceMs)],
+      [fingerprint, owner, token, String(jobTtlMs), String(keepMs), String(graceMs)],
     )
-    const [verdict, claimedRun, state, remainingMs, ageMs, values] = reply as EnterReply
-    const isPublished = state !== 'claimed'
-    return { verdict, run: claimedRun, isPublished, remainingMs, ageMs, values }
+    const [verdict, run, state, answered, remainingMs, ageMs] = reply as EnterReply
+    return {
+      verdict,
+      run,
+      isPublished: state !== 'claimed',
+      isAnswered: answered > 0,
+      remainingMs,
+      ageMs,
+    }
   }
 
   /** The broker has it: no other request takes it over any more. */
@@ -59,9 +65,12 @@ export class Claims {
     await this.#client.markPublished([claimKey(keys[0] as string)], [run])
   }
 
-  /** It was not accepted: as if nobody had asked. */
-  async release(keys: readonly string[], run: string): Promise<void> {
-    await this.#client.releaseClaim([claimKey(keys[0] as string)], [run])
+  /**
+   * It was not accepted: as if nobody had asked. `false` when another has taken
+   * it over meanwhile, who may have published it.
+   */
+  async release(keys: readonly string[], token: string): Promise<boolean> {
+    return (await this.#client.releaseClaim([claimKey(keys[0] as string)], [token])) === 1
   }
 
   /** Its outcome is known: from here on, claim and result have `ttlMs` to live. */

@@ -43,7 +43,7 @@ export class RedisConnection {
     })
     this.client.on('ready', () => this.#ready())
     this.client.on('error', (error: unknown) => this.#lost(error))
-    this.client.on('end', () => this.link.down('closed'))
+    this.client.on('end', () => void (this.#closed && this.link.down('closed')))
   }
 
   /** Starts connecting; resolves at once. `link` tells how it goes. */

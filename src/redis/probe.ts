@@ -120,7 +120,10 @@ export class Probe {
   async #listen(): Promise<void> {
     if (this.#watch !== undefined) return
     const { push, subscriber, prefix } = this.#options
-    const watch = push.watch([this.#key], () => this.#arrived())
+    const watch = push.watch([this.#key], (source) => {
+      // A reconcile proves nothing.
+      if (source === 'notification') this.#arrived()
+    })
     try {
       await watch.armed
       await subscriber.client.subscribe(repairedChannel(prefix), this.#onRepaired)
@@ -172,7 +175,8 @@ export class Probe {
 
   #fail(reason: string): void {
     if (this.#closed) return
-    const isNews = this.link.ready || this.link.reason !== reason
+    // A connection that is down has been logged by itself.
+    const isNews = (this.link.ready || this.link.reason !== reason) && reason !== NOT_CONNECTED
     if (isNews) this.#options.log.error({ reason }, 'push.not_ready')
     this.link.down(reason)
   }

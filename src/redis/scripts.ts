@@ -5,9 +5,11 @@ import type { CommandParser } from 'redis'
  * Every transition of a claim is one script that compares the run and the state
  * first, so that of two replicas one wins and the other sees why.
  *
- * A claim is a hash: `run`, `fingerprint`, `owner`, `state` (claimed, published,
- * done, cancelled), `outcome` (once done), `since` and `deadline` (milliseconds
- * by the clock of Redis, so that replicas need not agree on the time).
+ * A claim is a hash: `run`, `fingerprint`, `owner`, `holder` (who is to publish
+ * it: of two that publish the same run, only the last may release it), `state`
+ * (claimed, published, done, cancelled), `outcome` (once done), `since` and
+ * `deadline` (milliseconds by the clock of Redis, so that replicas need not agree
+ * on the time).
  *
  * KEYS[1] is the claim, everywhere.
  */
@@ -18,43 +20,41 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `
 
 /**
- * KEYS: claim, cancel, deltas, result keys. ARGV: fingerprint, owner, new run,
- * job ttl ms, how long a claim is kept after that ms, grace of an unpublished claim ms.
- * Returns verdict, run, state, ms left, ms since it was claimed, values at the result keys.
+ * KEYS: claim, cancel, deltas, result keys. ARGV: fingerprint, owner, token (the
+ * run of a new claim, and the holder), job ttl ms, how long a claim is kept after
+ * that ms, grace of an unpublished claim ms.
+ * Returns verdict, run, state, whether a result stands (1 or 0), ms left, ms since it was claimed.
+ *
+ * Nobody has read a result until the state says done: one that came after the
+ * deadline is still the outcome for those who ask for the same.
  */
 const ENTER = `${NOW}
 local claim = redis.call('HMGET', KEYS[1], 'run', 'fingerprint', 'owner', 'state', 'outcome', 'since', 'deadline')
 local run, state, outcome, since, deadline = claim[1], claim[4], claim[5], claim[6], claim[7]
-
-local values, answered = {}, false
-for i = 4, #KEYS do
-  local value = redis.pcall('GET', KEYS[i])
-  if type(value) ~= 'string' then value = false end
-  values[i - 3] = value
-  if value then answered = true end
-end
+local answered = redis.call('EXISTS', unpack(KEYS, 4))
 local function existing(verdict)
-  return {verdict, run, state, deadline - now, now - since, values}
+  return {verdict, run, state, answered, deadline - now, now - since}
 end
 
 if run then
   local same = claim[2] == ARGV[1] and claim[3] == ARGV[2]
-  if (state == 'claimed' or state == 'published') and now < tonumber(deadline) then
+  local unread = state == 'claimed' or state == 'published'
+  if unread and (now < tonumber(deadline) or (same and answered > 0)) then
     if not same then return existing('conflict') end
-    if state == 'claimed' and not answered and now - since > tonumber(ARGV[6]) then
-      redis.call('HSET', KEYS[1], 'since', now)
+    if state == 'claimed' and answered == 0 and now - since > tonumber(ARGV[6]) then
+      redis.call('HSET', KEYS[1], 'since', now, 'holder', ARGV[3])
       return existing('takeover')
     end
     return existing('joined')
   end
-  if same and answered and state == 'done' and outcome == 'succeeded' then return existing('replay') end
+  if same and answered > 0 and state == 'done' and outcome == 'succeeded' then return existing('replay') end
 end
 
 redis.call('DEL', unpack(KEYS))
-redis.call('HSET', KEYS[1], 'run', ARGV[3], 'fingerprint', ARGV[1], 'owner', ARGV[2],
+redis.call('HSET', KEYS[1], 'run', ARGV[3], 'fingerprint', ARGV[1], 'owner', ARGV[2], 'holder', ARGV[3],
   'state', 'claimed', 'since', now, 'deadline', now + ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[4] + ARGV[5])
-return {'new', ARGV[3], 'claimed', tonumber(ARGV[4]), 0, {}}
+return {'new', ARGV[3], 'claimed', 0, tonumber(ARGV[4]), 0}
 `
 
 /** The broker has the message. ARGV: run. */
@@ -63,9 +63,15 @@ local claim = redis.call('HMGET', KEYS[1], 'run', 'state')
 if claim[1] == ARGV[1] and claim[2] == 'claimed' then redis.call('HSET', KEYS[1], 'state', 'published') end
 `
 
-/** The job was not accepted: as if nobody had asked. ARGV: run. */
+/**
+ * The job was not accepted: as if nobody had asked. ARGV: the holder's token.
+ * Returns 0 when another holds it meanwhile, who may have published it.
+ */
 const RELEASE = `
-if redis.call('HGET', KEYS[1], 'run') == ARGV[1] then redis.call('DEL', KEYS[1]) end
+local holder = redis.call('HGET', KEYS[1], 'holder')
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
+return 1
 `
 
 /**
@@ -130,15 +136,15 @@ export type EnterReply = [
   verdict: 'new' | 'takeover' | 'joined' | 'replay' | 'conflict',
   run: string,
   state: 'claimed' | 'published' | 'done' | 'cancelled',
+  answered: number,
   remainingMs: number,
   ageMs: number,
-  values: (string | null)[],
 ]
 
 export const scripts = {
   enterClaim: script<EnterReply>(ENTER),
   markPublished: script<null>(PUBLISHED),
-  releaseClaim: script<null>(RELEASE),
+  releaseClaim: script<number>(RELEASE),
   finishClaim: script<null>(FINISH),
   dropForeign: script<null>(DROP_FOREIGN),
   lookBeforeRun: script<'run' | 'stale' | 'cancelled' | 'answered'>(LOOK),

@@ -8,6 +8,7 @@ import {
   startGateway,
   startPlainWorker,
   testChannel,
+  testRedis,
 } from '../support/scene.ts'
 
 describe('the queue', () => {
@@ -50,7 +51,94 @@ describe('the queue', () => {
   })
 })
 
+describe('a deleted queue', () => {
+  test('is not ready, is told as it is, and is declared again', async () => {
+    const settings = freshSettings()
+    const gateway = await startGateway(settings)
+    const channel = await testChannel()
+    await channel.deleteQueue(settings.QUEUE_NAME)
+    expect((await generate(gateway.url, 'e-8', 'x')).body).toMatchObject({ code: 'no_such_queue' })
+    await eventually('it is there again', async () => {
+      const other = await testChannel()
+      return other.checkQueue(settings.QUEUE_NAME).then(
+        () => true,
+        () => false,
+      )
+    })
+    await startPlainWorker(settings, ({ content }) => content)
+    expect((await generate(gateway.url, 'e-8', 'x')).body).toEqual({ content: 'x' })
+  })
+
+  test('that cannot be declared keeps the gateway from being ready, and says why', async () => {
+    const settings = { ...freshSettings(), QUEUE_NAME: 'amq.reserved' }
+    const gateway = await startGateway(settings, { untilReady: false })
+    const { problem } = await gateway.log.until('broker.queue_refused')
+    expect(problem).toContain('ACCESS_REFUSED')
+    await gateway.log.until('broker.connected')
+    const response = await fetch(`${gateway.url}/readyz`)
+    expect(response.status).toBe(503)
+    expect(await response.text()).toContain('ACCESS_REFUSED')
+  })
+})
+
+test('a job whose client has left before it was published is not published', async () => {
+  const settings = freshSettings()
+  const proxy = new LinkProxy(inject('services').REDIS_URL)
+  onTestFinished(() => proxy.close())
+  const gateway = await startGateway({ ...settings, REDIS_URL: await proxy.open() })
+  proxy.faults.toClient.delayMs = 300
+  const client = new AbortController()
+  const left = fetch(`${gateway.url}/generate`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ job_id: 'e-9', meta: {}, content: 'x' }),
+    signal: client.signal,
+  })
+  await eventually('it is pending', () => gateway.load().pending === 1)
+  client.abort()
+  await expect(left).rejects.toThrow('aborted')
+  const redis = await testRedis()
+  const claim = `{${settings.REDIS_PREFIX}:e-9}:claim`
+  await eventually('it was claimed', () => redis.exists(claim))
+  await eventually('and released', async () => !(await redis.exists(claim)))
+  expect((await (await testChannel()).checkQueue(settings.QUEUE_NAME)).messageCount).toBe(0)
+})
+
 describe('a lost broker', () => {
+  test('a link lost in the middle of its setup is no end of the process', async () => {
+    const settings = freshSettings()
+    const proxy = new LinkProxy(inject('services').RABBIT_MQ_URL)
+    onTestFinished(() => proxy.close())
+    let cuts = 0
+    proxy.onBytes = (chunk, client) => {
+      // The declaration of its queue, while nothing of ours listens to the connection yet.
+      if (cuts > 1 || !chunk.includes(settings.QUEUE_NAME)) return
+      cuts += 1
+      client.resetAndDestroy()
+    }
+    await startGateway({ ...settings, RABBIT_MQ_URL: await proxy.open() })
+    expect(cuts).toBe(2)
+  })
+
+  test('a refusal of the second message is no proof about the first', async () => {
+    const settings = freshSettings()
+    const proxy = new LinkProxy(inject('services').RABBIT_MQ_URL)
+    onTestFinished(() => proxy.close())
+    const limit = { 'x-max-length': 1, 'x-overflow': 'reject-publish' }
+    const channel = await testChannel()
+    await channel.assertQueue(settings.QUEUE_NAME, { durable: true, arguments: limit })
+    const gateway = await startGateway({ ...settings, RABBIT_MQ_URL: await proxy.open() })
+    // The first one arrives, its confirm does not; for the second one the queue is full.
+    proxy.faults.toClient.blackHole = true
+    const waiting = generate(gateway.url, 'e-10', 'x')
+    await eventually('the first is queued', async () => {
+      return (await channel.checkQueue(settings.QUEUE_NAME)).messageCount === 1
+    })
+    proxy.faults.toClient.blackHole = false
+    proxy.cut()
+    expect((await waiting).body).toMatchObject({ code: 'acceptance_unknown', job_id: 'e-10' })
+  })
+
   test('requests are refused at once, and taken again when it is back', async () => {
     const settings = freshSettings()
     const proxy = new LinkProxy(inject('services').RABBIT_MQ_URL)

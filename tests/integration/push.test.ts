@@ -7,8 +7,10 @@ import { LinkProxy } from '../support/proxy.ts'
 import {
   freshSettings,
   generate,
+  isReady,
   startGateway,
   startPlainWorker,
+  testChannel,
   testRedis,
 } from '../support/scene.ts'
 import { ownRedis } from '../support/servers.ts'
@@ -85,6 +87,44 @@ describe('notify-keyspace-events', () => {
     expect(JSON.stringify(gateway.log.all)).not.toContain('narrow:pw')
   })
 
+  test('a hint of another kind does not prove it', async () => {
+    const server = await ownRedis()
+    const redis = await testRedis(server.url)
+    await redis.sendCommand([
+      'ACL',
+      'SETUSER',
+      'narrow',
+      'on',
+      '>pw',
+      '~*',
+      '&*',
+      '+@all',
+      '-config',
+    ])
+    const url = server.url.replace('redis://', 'redis://narrow:pw@')
+    const settings = { ...freshSettings(), REDIS_URL: url }
+    const gateway = await startGateway(settings, { untilReady: false })
+    await eventually('the probe waits', () => gateway.load().subscriptions === 1)
+    await redis.publish(`${settings.REDIS_PREFIX}:@push-repaired`, 'x')
+    const { reason } = await gateway.log.until('push.not_ready')
+    expect(reason).toContain('a write was not announced')
+    expect(await isReady(gateway.url)).toBe(false)
+  })
+
+  test('a server that announces its misses too is not asked in a loop', async () => {
+    const server = await ownRedis()
+    const redis = await testRedis(server.url)
+    await redis.configSet(SETTING, 'KEAm')
+    const settings = { ...freshSettings(), REDIS_URL: server.url, TIMEOUT: '0.5' }
+    const [first, second] = await Promise.all([startGateway(settings), startGateway(settings)])
+    const waiting = generate(first.url, 'd-6', 'x')
+    await eventually('it waits', () => first.load().subscriptions === 2)
+    const before = await commands(redis)
+    await generate(second.url, 'd-6', 'x')
+    await waiting
+    expect((await commands(redis)) - before).toBeLessThan(100)
+  })
+
   test('one replica repairs it, and another whose own probe never failed reads again', async () => {
     const server = await ownRedis()
     const redis = await testRedis(server.url)
@@ -101,6 +141,56 @@ describe('notify-keyspace-events', () => {
   })
 })
 
+describe('arming', () => {
+  test('cut off by a lost link, it is done again when the link is back', async () => {
+    const settings = freshSettings()
+    const proxy = new LinkProxy(inject('services').REDIS_URL)
+    onTestFinished(() => proxy.close())
+    await startPlainWorker(settings, ({ content }) => content)
+    const gateway = await startGateway({ ...settings, REDIS_URL: await proxy.open() })
+    let cuts = 0
+    proxy.onBytes = (chunk, client) => {
+      if (cuts > 0 || !chunk.includes(`${settings.REDIS_PREFIX}:d-7`)) return
+      if (!chunk.toString().toLowerCase().includes('subscribe')) return
+      cuts += 1
+      client.resetAndDestroy()
+    }
+    expect((await generate(gateway.url, 'd-7', 'x')).body).toEqual({ content: 'x' })
+    expect(cuts).toBe(1)
+  })
+
+  test('refused, it is a 503, and nothing stays claimed', async () => {
+    const server = await ownRedis()
+    const redis = await testRedis(server.url)
+    const settings = freshSettings()
+    const own = [`&*@probe*`, `&*@push-repaired`]
+    await redis.sendCommand([
+      'ACL',
+      'SETUSER',
+      'deaf',
+      'on',
+      '>pw',
+      '~*',
+      'resetchannels',
+      ...own,
+      '+@all',
+    ])
+    const url = server.url.replace('redis://', 'redis://deaf:pw@')
+    const gateway = await startGateway({ ...settings, REDIS_URL: url })
+    expect((await generate(gateway.url, 'd-8', 'x')).body).toMatchObject({ code: 'results_down' })
+    await eventually(
+      'no claim',
+      async () => !(await redis.exists(`{${settings.REDIS_PREFIX}:d-8}:claim`)),
+    )
+    expect((await (await testChannel()).checkQueue(settings.QUEUE_NAME)).messageCount).toBe(0)
+  })
+})
+
+/** How many commands this server has been asked. */
+async function commands(redis: Awaited<ReturnType<typeof testRedis>>): Promise<number> {
+  return Number(/total_commands_processed:(\d+)/.exec(await redis.info('stats'))?.[1])
+}
+
 describe('a lost link', () => {
   test('what was written while the subscriber was away is read when it is back', async () => {
     const settings = { ...freshSettings(), TIMEOUT: '20' }
@@ -108,11 +198,12 @@ describe('a lost link', () => {
     onTestFinished(() => proxy.close())
     const gateway = await startGateway({ ...settings, REDIS_URL: await proxy.open() })
     const redis = await testRedis()
+    // The subscriber alone: the probe, on the other connection, notices nothing.
     const asked = Array.from({ length: 50 }, (_, index) => `d-3-${index}`)
     const worker = await startPlainWorker(settings, () => undefined)
     const replies = asked.map((id) => generate(gateway.url, id, id))
     await eventually('all are with the worker', () => worker.tasks.length === asked.length)
-    proxy.cut()
+    proxy.cut('protollm-subscriber')
     await Promise.all(
       asked.map((id) =>
         redis.set(`${settings.REDIS_PREFIX}:${id}`, JSON.stringify({ content: id })),
@@ -132,6 +223,7 @@ describe('a lost link', () => {
     const gateway = await startGateway({ ...settings, REDIS_URL: await proxy.open() })
     proxy.faults.toClient.blackHole = true
     await eventually('it is noticed', async () => !(await parts(gateway.url)).redis?.ready, 5_000)
+    expect((await parts(gateway.url)).redis?.detail).toBe('no answer to PING')
     await eventually('it is refused at once', async () => {
       const started = performance.now()
       const { body } = await generate(gateway.url, 'd-4', 'x')

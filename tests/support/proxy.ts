@@ -7,6 +7,8 @@ export interface LinkFault {
   delayMs?: number
   /** Bytes are swallowed; the connection stays open. */
   blackHole?: boolean
+  /** No more than so many bytes a second come through; the rest waits. */
+  bytesPerS?: number
 }
 
 /** The faults of one connection, by direction; changed at any time. */
@@ -23,9 +25,12 @@ export interface LinkFaults {
 export class LinkProxy {
   readonly #target: URL
   readonly #server: Server
-  readonly #sockets = new Set<Socket>()
+  /** With a look at what its client said first. */
+  readonly #sockets = new Map<Socket, () => string>()
   faults: LinkFaults = { toServer: {}, toClient: {} }
   faultsOf: (firstBytes: string) => LinkFaults = () => this.faults
+  /** Sees what clients say, before it goes on. */
+  onBytes: (chunk: Buffer, client: Socket) => void = () => {}
 
   constructor(target: string) {
     this.#target = new URL(target)
@@ -47,23 +52,26 @@ export class LinkProxy {
     return url.href
   }
 
-  /** Ends every connection as a reset does. */
-  cut(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy()
+  /** Ends connections as a reset does: all, or those whose first bytes hold this text. */
+  cut(firstBytes = ''): void {
+    for (const [socket, first] of this.#sockets) {
+      if (first().includes(firstBytes)) socket.resetAndDestroy()
+    }
   }
 
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve))
-    for (const socket of this.#sockets) socket.destroy()
+    for (const socket of this.#sockets.keys()) socket.destroy()
     await closed
   }
 
   #accept(client: Socket): void {
     const server = connect(Number(this.#target.port), this.#target.hostname)
     let faults: LinkFaults | undefined
+    let first = ''
     for (const socket of [client, server]) {
       socket.setNoDelay(true)
-      this.#sockets.add(socket)
+      this.#sockets.set(socket, () => first)
       socket.on('close', () => {
         this.#sockets.delete(socket)
         client.destroy()
@@ -72,15 +80,30 @@ export class LinkProxy {
       socket.on('error', () => {})
     }
     client.on('data', (chunk) => {
-      faults ??= this.faultsOf(chunk.toString('latin1'))
-      pass(chunk, server, faults.toServer)
+      if (faults === undefined) {
+        first = chunk.toString('latin1')
+        faults = this.faultsOf(first)
+      }
+      this.onBytes(chunk, client)
+      pass(chunk, client, server, faults.toServer)
     })
-    server.on('data', (chunk) => pass(chunk, client, (faults ?? this.faults).toClient))
+    server.on('data', (chunk) => pass(chunk, server, client, (faults ?? this.faults).toClient))
   }
 }
 
-function pass(chunk: Buffer, to: Socket, { delayMs = 0, blackHole }: LinkFault): void {
+function pass(chunk: Buffer, from: Socket, to: Socket, fault: LinkFault): void {
+  const { delayMs = 0, blackHole, bytesPerS } = fault
   if (blackHole) return
-  if (delayMs === 0) to.write(chunk)
+  if (bytesPerS !== undefined) {
+    // Read no further until these bytes have had their time: the sender feels it.
+    from.pause()
+    setTimeout(
+      () => {
+        to.write(chunk)
+        from.resume()
+      },
+      (chunk.length / bytesPerS) * 1000,
+    )
+  } else if (delayMs === 0) to.write(chunk)
   else setTimeout(() => to.write(chunk), delayMs)
 }

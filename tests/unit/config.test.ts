@@ -94,9 +94,12 @@ describe('readWorkerConfig', () => {
     })
   })
 
-  test.each(['ht tp://x', 'ftp://host', 'http://', ':'])('INNER_LLM_URL=%s is refused', (url) => {
-    expect(() => readWorkerConfig({ INNER_LLM_URL: url })).toThrow('INNER_LLM_URL')
-  })
+  test.each(['ht tp://x', 'ftp://host', 'http://', ':', 'http://u:p@host'])(
+    'INNER_LLM_URL=%s is refused',
+    (url) => {
+      expect(() => readWorkerConfig({ INNER_LLM_URL: url })).toThrow('INNER_LLM_URL')
+    },
+  )
 
   test('names its bad variables too', () => {
     expect(() => readWorkerConfig({ ECHO_FAILURE_RATE: '2', ENGINE: 'gpu' })).toThrow(

@@ -41,8 +41,7 @@ export function openaiEngine(options: OpenaiOptions): Engine {
         if (error instanceof SyntaxError || v.isValiError(error)) {
           return failed('upstream_error', 'the answer is not of the OpenAI API')
         }
-        const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-        return failed('upstream_unreachable', cause instanceof Error ? cause.message : 'unknown')
+        return failed('upstream_unreachable', `no answer from the upstream (${codeOf(error)})`)
       }
     },
   }
@@ -114,6 +113,13 @@ class Answer {
       ...(this.#usage !== undefined && { usage: this.#usage }),
     }
   }
+}
+
+/** The kind of fault and never its text: that may hold the address, or a piece of the answer. */
+function codeOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  const { code } = cause as { code?: unknown }
+  return typeof code === 'string' ? code : 'broken off'
 }
 
 async function errorText(response: Response): Promise<string> {

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { freePort } from '../../../dev/services/port.ts'
 import { echoEngine } from '../../../worker-stub/engines/echo.ts'
 import { baseUrl, openaiEngine } from '../../../worker-stub/engines/openai.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -167,15 +168,21 @@ describe('openai engine', () => {
   test('an answer that is no JSON is a failed outcome, and not called unreachable', async () => {
     const { host } = await upstream((_, response) => {
       response.writeHead(200, { 'content-type': 'application/json' })
-      response.end('<html>')
+      response.end('<canary>')
     })
     const outcome = await openaiEngine({ url: host }).run(job, never)
     expect(outcome).toMatchObject({ kind: 'failed', type: 'upstream_error' })
+    expect(JSON.stringify(outcome)).not.toContain('canary')
   })
 
   test('a server that is not there is a failed outcome', async () => {
-    const outcome = await openaiEngine({ url: 'http://127.0.0.1:1' }).run(job, never)
-    expect(outcome).toMatchObject({ kind: 'failed', type: 'upstream_unreachable' })
+    const url = `127.0.0.1:${await freePort()}`
+    const outcome = await openaiEngine({ url }).run(job, never)
+    expect(outcome).toEqual({
+      kind: 'failed',
+      type: 'upstream_unreachable',
+      message: 'no answer from the upstream (ECONNREFUSED)',
+    })
   })
 
   test.each([

@@ -1,0 +1,230 @@
+import { describe, expect, inject, onTestFinished, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { LinkProxy } from '../support/proxy.ts'
+import {
+  freshSettings,
+  generate,
+  startGateway,
+  startPlainWorker,
+  testChannel,
+  testRedis,
+} from '../support/scene.ts'
+import type { Settings } from '../support/scene.ts'
+
+/** The claim of a job, to be looked at, and to be put into states that are hard to time. */
+async function claimOf(settings: Settings, id: string) {
+  const redis = await testRedis()
+  const key = `${settings.REDIS_PREFIX}:${id}`
+  const claim = `{${key}}:claim`
+  const channel = await testChannel()
+  /** By the clock of Redis. */
+  const msAgo = async (ms: number): Promise<string> =>
+    String(Number((await redis.time())[0]) * 1000 - ms)
+  return {
+    msAgo,
+    key,
+    redis,
+    get: () => redis.hGetAll(claim),
+    set: (fields: Record<string, string>) => redis.hSet(claim, fields),
+    /** As a replica leaves it that died between claim and publish. */
+    async abandon(agoMs: number) {
+      await channel.purgeQueue(settings.QUEUE_NAME as string)
+      await redis.hSet(claim, { state: 'claimed', since: await msAgo(agoMs) })
+    },
+    depth: async () => (await channel.checkQueue(settings.QUEUE_NAME as string)).messageCount,
+  }
+}
+
+describe('an answer belongs to its request', () => {
+  test('also when another replica has read it and given the id to another payload meanwhile', async () => {
+    const settings = freshSettings()
+    const proxy = new LinkProxy(inject('services').REDIS_URL)
+    onTestFinished(() => proxy.close())
+    proxy.faults.toClient.delayMs = 5
+    await startPlainWorker(settings, ({ content }) => content)
+    const quick = await startGateway(settings)
+    const slow = await startGateway({ ...settings, REDIS_URL: await proxy.open() })
+    const crossed: unknown[] = []
+    for (let round = 0; round < 20; round += 1) {
+      const id = `h-1-${round}`
+      const other = generate(slow.url, id, 'mine')
+      await generate(quick.url, id, 'mine')
+      await generate(quick.url, id, 'somebody else’s')
+      const { status, body } = await other
+      const isTrue = body.content === 'mine' || (status === 409 && body.code === 'job_conflict')
+      if (!isTrue) crossed.push(body)
+    }
+    expect(crossed).toEqual([])
+  })
+
+  test('a late result of a foreign run does not end another payload’s job in flight', async () => {
+    const settings = freshSettings()
+    const gateway = await startGateway(settings)
+    const first = generate(gateway.url, 'h-2', 'x')
+    const claim = await claimOf(settings, 'h-2')
+    await eventually('it is published', async () => (await claim.depth()) === 1)
+    // Written past every notification: only the next request can see it.
+    await claim.redis.configSet('notify-keyspace-events', '')
+    await claim.redis.set(claim.key, '{"content":"stale","run":"of-long-ago"}')
+    await claim.redis.configSet('notify-keyspace-events', 'K$gt')
+    const other = await startGateway(settings)
+    expect((await generate(other.url, 'h-2', 'y')).body.code).toBe('job_conflict')
+    expect((await claim.get()).state).not.toBe('done')
+    await startPlainWorker(settings, ({ content }) => content)
+    expect((await first).body).toEqual({ content: 'x' })
+  })
+
+  test('a replay whose result is another run’s runs anew', async () => {
+    const settings = freshSettings()
+    const gateway = await startGateway(settings)
+    const worker = await startPlainWorker(settings, ({ content }) => content)
+    await generate(gateway.url, 'h-3', 'x')
+    const claim = await claimOf(settings, 'h-3')
+    await eventually('it is marked', async () => (await claim.get()).state === 'done')
+    await claim.redis.set(claim.key, '{"content":"stale","run":"of-long-ago"}')
+    const again = await generate(gateway.url, 'h-3', 'x')
+    expect(again.body).toEqual({ content: 'x' })
+    expect(again.headers.has('idempotent-replayed')).toBe(false)
+    expect(worker.tasks).toHaveLength(2)
+  })
+})
+
+describe('an outcome that nobody has read yet', () => {
+  test('is not thrown away when the job’s life is over, and is said to have been there', async () => {
+    const settings = { ...freshSettings(), JOB_TTL_S: '1', TIMEOUT: '0.3' }
+    const gateway = await startGateway(settings)
+    await generate(gateway.url, 'h-4', 'x')
+    const claim = await claimOf(settings, 'h-4')
+    await claim.redis.set(claim.key, '{"content":"late but there"}')
+    await claim.set({ deadline: '1' })
+    const again = await generate(gateway.url, 'h-4', 'x')
+    expect(again.body).toEqual({ content: 'late but there' })
+    expect(again.headers.get('idempotent-replayed')).toBe('true')
+    expect(await claim.depth()).toBe(1)
+  })
+
+  test.each([
+    ['the same payload', 'x'],
+    ['another payload', 'y'],
+  ])('and that nobody can read does not lock the id, for %s', async (_, content) => {
+    const settings = { ...freshSettings(), TIMEOUT: '0.3' }
+    const gateway = await startGateway(settings)
+    await generate(gateway.url, 'h-5', 'x')
+    const claim = await claimOf(settings, 'h-5')
+    await claim.redis.set(claim.key, 'not JSON')
+    await (await testChannel()).purgeQueue(settings.QUEUE_NAME)
+    await startPlainWorker(settings, () => 'fresh')
+    const replies = [
+      await generate(gateway.url, 'h-5', content),
+      await generate(gateway.url, 'h-5', content),
+    ]
+    expect(replies.at(-1)?.body).toEqual({ content: 'fresh' })
+  })
+})
+
+describe('acceptance is told as it is', () => {
+  test('a takeover that is refused may run all the same, and keeps the claim', async () => {
+    const settings = { ...freshSettings(), TIMEOUT: '1' }
+    const channel = await testChannel()
+    const limit = { 'x-max-length': 1, 'x-overflow': 'reject-publish' }
+    await channel.assertQueue(settings.QUEUE_NAME, { durable: true, arguments: limit })
+    const gateway = await startGateway(settings)
+    await generate(gateway.url, 'h-6', 'x')
+    const claim = await claimOf(settings, 'h-6')
+    await claim.abandon(6_000)
+    channel.sendToQueue(settings.QUEUE_NAME, Buffer.from('{}'))
+    await eventually('the queue is full', async () => (await claim.depth()) === 1)
+    const reply = await generate(gateway.url, 'h-6', 'x')
+    expect(reply.body).toMatchObject({ status: 503, code: 'acceptance_unknown' })
+    expect((await claim.get()).state).toBe('claimed')
+  })
+
+  test('a refusal that comes after another replica took over takes nothing from that one', async () => {
+    const settings = { ...freshSettings(), TIMEOUT: '15' }
+    const proxy = new LinkProxy(inject('services').RABBIT_MQ_URL)
+    onTestFinished(() => proxy.close())
+    const late = await startGateway({ ...settings, RABBIT_MQ_URL: await proxy.open() })
+    const other = await startGateway(settings)
+    const channel = await testChannel()
+    await channel.deleteQueue(settings.QUEUE_NAME)
+    proxy.faults.toClient.delayMs = 6_500
+    const refusedLate = generate(late.url, 'h-7', 'x')
+    const claim = await claimOf(settings, 'h-7')
+    await eventually('it is claimed', async () => (await claim.get()).state === 'claimed')
+    // Gives the refusal time to be made, and only then a queue to the other one.
+    await eventually('the queue is back', async () => {
+      const { queue } = await channel.assertQueue(settings.QUEUE_NAME, { durable: false })
+      return queue
+    })
+    const joined = generate(other.url, 'h-7', 'x')
+    const { code } = (await refusedLate).body
+    expect(code).toBe('acceptance_unknown')
+    expect((await claim.get()).fingerprint).toBeDefined()
+    expect((await generate(other.url, 'h-7', 'another')).body.code).toBe('job_conflict')
+    await startPlainWorker(settings, ({ content }) => content)
+    expect((await joined).body).toEqual({ content: 'x' })
+  })
+
+  test('a joiner that leaves does not vouch for a message nobody has published', async () => {
+    const settings = { ...freshSettings(), TIMEOUT: '0.3' }
+    const gateway = await startGateway(settings)
+    await generate(gateway.url, 'h-8', 'x')
+    const claim = await claimOf(settings, 'h-8')
+    await claim.abandon(0)
+    expect((await generate(gateway.url, 'h-8', 'x')).body.code).toBe('acceptance_unknown')
+    expect((await claim.get()).state).toBe('claimed')
+    await claim.abandon(6_000)
+    expect((await generate(gateway.url, 'h-8', 'x')).body.code).toBe('timed_out')
+    expect(await claim.depth()).toBe(1)
+  })
+
+  test('a message that was never confirmed is not said to go on when the time is over', async () => {
+    const settings = { ...freshSettings(), TIMEOUT: '1' }
+    const proxy = new LinkProxy(inject('services').RABBIT_MQ_URL)
+    onTestFinished(() => proxy.close())
+    const gateway = await startGateway({ ...settings, RABBIT_MQ_URL: await proxy.open() })
+    proxy.faults.toServer.blackHole = true
+    const reply = await generate(gateway.url, 'h-9', 'x')
+    expect(reply.body).toMatchObject({ status: 503, code: 'acceptance_unknown', job_id: 'h-9' })
+  })
+
+  test('a job that goes on is marked, and nobody takes it over', async () => {
+    const settings = freshSettings()
+    const gateway = await startGateway(settings)
+    const waiting = generate(gateway.url, 'h-10', 'x')
+    const claim = await claimOf(settings, 'h-10')
+    await eventually('it is marked', async () => (await claim.get()).state === 'published', 3_000)
+    await claim.set({ since: await claim.msAgo(60_000) })
+    const other = await startGateway(settings)
+    const joined = generate(other.url, 'h-10', 'x')
+    await eventually('it has joined', () => other.load().subscriptions === 2)
+    await startPlainWorker(settings, ({ content }) => content)
+    expect([(await waiting).body, (await joined).body]).toEqual([
+      { content: 'x' },
+      { content: 'x' },
+    ])
+  })
+})
+
+test('a takeover reads what came before its subscription stood, and publishes nothing then', async () => {
+  const settings = { ...freshSettings(), TIMEOUT: '8' }
+  const proxy = new LinkProxy(inject('services').REDIS_URL)
+  onTestFinished(() => proxy.close())
+  proxy.faultsOf = (first) => ({
+    toServer: { delayMs: first.includes('protollm-subscriber') ? 300 : 0 },
+    toClient: {},
+  })
+  const short = await startGateway({ ...settings, TIMEOUT: '0.2' })
+  await generate(short.url, 'h-11', 'x')
+  const claim = await claimOf(settings, 'h-11')
+  await claim.abandon(6_000)
+  const { since } = await claim.get()
+  const gateway = await startGateway({ ...settings, REDIS_URL: await proxy.open() })
+  const started = performance.now()
+  const waiting = generate(gateway.url, 'h-11', 'x')
+  await eventually('it has been taken over', async () => (await claim.get()).since !== since)
+  await claim.redis.set(claim.key, '{"content":"of the dead replica’s message"}')
+  expect((await waiting).body).toEqual({ content: 'of the dead replica’s message' })
+  expect(performance.now() - started).toBeLessThan(4_000)
+  expect(await claim.depth()).toBe(0)
+})

@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto'
+import { describe, expect, inject, onTestFinished, test } from 'vitest'
+import { Claims } from '../../src/redis/claims.ts'
+import { RedisConnection } from '../../src/redis/connect.ts'
+import { createLog } from '../../src/telemetry/log.ts'
+import { eventually } from '../support/eventually.ts'
+import { testRedis } from '../support/scene.ts'
+
+async function scene() {
+  const connection = new RedisConnection(inject('services').REDIS_URL, 'data', createLog('silent'))
+  onTestFinished(() => connection.close())
+  connection.open()
+  await eventually('connected', () => connection.link.ready)
+  const redis = await testRedis()
+  const claims = new Claims(connection.client)
+  const key = `scripts-${randomUUID()}`
+  const keys = [key] as const
+  const enter = (fingerprint: string, token: string, graceMs = 5_000) =>
+    claims.enter({ keys, fingerprint, owner: '', token, jobTtlMs: 10_000, keepMs: 10_000, graceMs })
+  const stored = () => redis.hGetAll(`{${key}}:claim`)
+  return { claims, redis, key, keys, enter, stored }
+}
+
+describe('a claim', () => {
+  test('is released by its holder and by nobody else', async () => {
+    const { claims, keys, enter, stored } = await scene()
+    await enter('f', 'first')
+    expect(await claims.release(keys, 'somebody')).toBe(false)
+    expect((await stored()).run).toBe('first')
+    expect(await claims.release(keys, 'first')).toBe(true)
+    expect(await stored()).toEqual({})
+  })
+
+  test('taken over keeps its run and changes its holder', async () => {
+    const { claims, keys, enter, stored } = await scene()
+    await enter('f', 'first')
+    const taken = await enter('f', 'second', -1)
+    expect(taken).toMatchObject({ verdict: 'takeover', run: 'first' })
+    expect(await claims.release(keys, 'first')).toBe(false)
+    expect(await stored()).toMatchObject({ run: 'first', holder: 'second' })
+  })
+
+  test('is finished and marked for its own run alone', async () => {
+    const { claims, keys, enter, stored } = await scene()
+    await enter('f', 'first')
+    await claims.finish(keys, 'another', 'succeeded', 5_000)
+    await claims.markPublished(keys, 'another')
+    expect((await stored()).state).toBe('claimed')
+    await claims.markPublished(keys, 'first')
+    expect((await stored()).state).toBe('published')
+    await claims.finish(keys, 'first', 'failed', 5_000)
+    expect(await stored()).toMatchObject({ state: 'done', outcome: 'failed' })
+  })
+
+  test('of a job that has ended is not marked as under way by a late confirm', async () => {
+    const { claims, keys, enter, stored } = await scene()
+    await enter('f', 'first')
+    await claims.finish(keys, 'first', 'succeeded', 5_000)
+    await claims.markPublished(keys, 'first')
+    expect((await stored()).state).toBe('done')
+  })
+
+  test('that is new takes away what an earlier run left', async () => {
+    const { redis, key, enter } = await scene()
+    const left = [key, `{${key}}:cancel`, `{${key}}:deltas`]
+    for (const name of left) await redis.set(name, 'x')
+    expect((await enter('f', 'first')).verdict).toBe('new')
+    expect(await redis.exists(left)).toBe(0)
+  })
+
+  test('takes no foreign result for its own, and takes away only what it was shown', async () => {
+    const { claims, redis, key, keys, enter } = await scene()
+    await enter('f', 'first')
+    await redis.set(key, 'replaced')
+    await claims.dropForeign(keys, 'another', 'seen before')
+    expect(await redis.get(key)).toBe('replaced')
+    await claims.dropForeign(keys, 'first', 'replaced')
+    expect(await redis.get(key)).toBe('replaced')
+    await claims.dropForeign(keys, 'another', 'replaced')
+    expect(await redis.get(key)).toBeNull()
+  })
+})
