@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import * as v from 'valibot'
 import { dialects } from './dialects/index.ts'
+import { deadQueueOf } from './dialect.ts'
+import type { QueueOptions } from './dialect.ts'
 import type { DialectName } from './dialects/index.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
@@ -57,6 +59,9 @@ export const sharedSettings = {
   RABBIT_MQ_PASSWORD: v.optional(v.string(), 'admin'),
   QUEUE_NAME: v.optional(text, 'llm-api-queue'),
   QUEUE_DURABLE: v.optional(flag),
+  QUEUE_TYPE: v.optional(v.picklist(['classic', 'quorum'], 'must be classic or quorum'), 'classic'),
+  QUEUE_MAX_LENGTH: v.optional(integer(1, 2 ** 31 - 1)),
+  DELIVERY_LIMIT: v.optional(integer(1, 1_000), '5'),
   REDIS_URL: v.optional(url('redis', 'rediss')),
   REDIS_HOST: v.optional(text, 'localhost'),
   REDIS_PORT: v.optional(integer(1, 65_535), '6379'),
@@ -84,6 +89,7 @@ const gatewaySettings = {
   TIMEOUT: v.optional(number(0.001, DAY_S), '300'),
   JOB_TTL_S: v.optional(integer(1, 365 * DAY_S), '3600'),
   NOTIFY_CONFIG: v.optional(v.picklist(['set', 'check'], 'must be set or check'), 'set'),
+  REQUIRE_WORKERS: v.optional(flag, 'false'),
   MAX_PENDING: v.optional(integer(1, 1_000_000), '10000'),
   MAX_BODY_BYTES: v.optional(integer(1, 1 << 30), '1048576'),
 } as const
@@ -111,6 +117,7 @@ export function readConfig(env: Env) {
       timeoutMs: set.TIMEOUT * 1000,
       jobTtlMs: set.JOB_TTL_S * 1000,
       resultTtlMs: set.RESULT_TTL_S * 1000,
+      requireWorkers: set.REQUIRE_WORKERS,
       maxPending: set.MAX_PENDING,
     },
     stopGraceMs: set.STOP_GRACE_S * 1000,
@@ -124,13 +131,40 @@ type SharedSet = v.InferOutput<v.ObjectSchema<typeof sharedSettings, undefined>>
 export function serversOf(set: SharedSet) {
   const login = [set.RABBIT_MQ_LOGIN, set.RABBIT_MQ_PASSWORD].map(encodeURIComponent).join(':')
   const dialect = dialects[set.DIALECT]({ prefix: set.REDIS_PREFIX })
-  const durable = set.QUEUE_DURABLE ?? dialect.queue.durable
   return {
     rabbitUrl: set.RABBIT_MQ_URL ?? `amqp://${login}@${set.RABBIT_MQ_HOST}:${set.RABBIT_MQ_PORT}`,
     redisUrl: set.REDIS_URL ?? `redis://${set.REDIS_HOST}:${set.REDIS_PORT}`,
     redisPrefix: set.REDIS_PREFIX,
-    dialect: { ...dialect, queue: { ...dialect.queue, durable } },
+    dialect,
+    queueOptions: queueOptionsOf(set, dialect.queue),
+    /** Whether our own declaration sends what the broker gives up to `deadQueueOf`. */
+    hasDeadQueue: set.QUEUE_TYPE === 'quorum',
   } as const
+}
+
+/** How each queue is declared: as its worker does it, unless the settings say otherwise. */
+function queueOptionsOf(set: SharedSet, ofWorker: QueueOptions): (queue: string) => QueueOptions {
+  const { QUEUE_TYPE: type, QUEUE_MAX_LENGTH: maxLength, DELIVERY_LIMIT: deliveryLimit } = set
+  const durable = set.QUEUE_DURABLE ?? ofWorker.durable
+  const limit = maxLength === undefined ? {} : { 'x-max-length': maxLength }
+  const refuses = { 'x-overflow': 'reject-publish' }
+  if (type === 'classic') {
+    const ours = maxLength === undefined ? {} : { ...limit, ...refuses }
+    return () => ({ durable, arguments: { ...ofWorker.arguments, ...ours } })
+  }
+  return (queue) => ({
+    durable: true,
+    arguments: {
+      ...limit,
+      ...refuses,
+      'x-queue-type': 'quorum',
+      'x-delivery-limit': deliveryLimit,
+      'x-dead-letter-exchange': '',
+      'x-dead-letter-routing-key': deadQueueOf(queue),
+      // Needs reject-publish: https://www.rabbitmq.com/docs/quorum-queues#activating-at-least-once-dead-lettering
+      'x-dead-letter-strategy': 'at-least-once',
+    },
+  })
 }
 
 /**

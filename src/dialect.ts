@@ -27,6 +27,9 @@ export interface QueueOptions {
   readonly arguments: Readonly<Record<string, unknown>>
 }
 
+/** Where the broker puts what it has given up: delivered too often, refused, expired. */
+export const deadQueueOf = (queue: string): string => `${queue}.dead`
+
 /** The settings a dialect's keys and messages are made from. */
 export interface DialectSettings {
   readonly prefix: string

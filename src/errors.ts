@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'broker_blocked'
   | 'queue_full'
   | 'no_such_queue'
+  | 'no_workers'
   | 'overloaded'
   | 'draining'
   // Unknown: the job may run. The same id and payload join it, if it does.
@@ -39,3 +40,18 @@ export class GatewayError extends Error {
     this.code = code
   }
 }
+
+const REJECTIONS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'results_down',
+  'broker_down',
+  'broker_blocked',
+  'queue_full',
+  'no_such_queue',
+  'no_workers',
+  'overloaded',
+  'draining',
+  'acceptance_unknown',
+])
+
+/** Whether the job was not taken, or perhaps not, for a reason on our side. */
+export const isRejection = (code: ErrorCode): boolean => REJECTIONS.has(code)

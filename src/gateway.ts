@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { GatewayError } from './errors.ts'
+import { GatewayError, isRejection } from './errors.ts'
 import { wireId } from './job.ts'
-import { PendingJob, conflict } from './pending-job.ts'
+import { conflict } from './held-claim.ts'
+import { PendingJob } from './pending-job.ts'
 import type { Job, Outcome } from './job.ts'
 import type { Link } from './link.ts'
 import type { Moments, PendingJobParts } from './pending-job.ts'
@@ -63,16 +64,29 @@ export class Gateway {
   /** Resolves with the job's outcome; rejects with a GatewayError that tells whether it was accepted. */
   async run(job: Job, signal?: AbortSignal): Promise<Answer> {
     const started = performance.now()
-    if (this.#isDraining) throw draining()
-    if (this.#requests >= this.#options.maxPending) {
-      throw new GatewayError('overloaded', 'too many requests are pending')
+    const { maxPending, metrics } = this.#options
+    try {
+      if (this.#isDraining) throw draining()
+      if (this.#requests >= maxPending) {
+        throw new GatewayError('overloaded', 'too many requests are pending')
+      }
+      return await this.#hold(job, started, signal)
+    } catch (error) {
+      const { code } = error as Partial<GatewayError>
+      if (code !== undefined && isRejection(code)) metrics.rejected.inc({ reason: code })
+      throw error
     }
+  }
+
+  async #hold(job: Job, started: number, signal?: AbortSignal): Promise<Answer> {
     this.#requests += 1
     try {
       await this.#admit()
       const pending = await this.#join(job)
       try {
-        return await this.#await(pending, started, signal)
+        const answer = await this.#await(pending, started, signal)
+        this.#options.metrics.jobSeconds.observe({ mode: 'wait' }, answer.stages.total / 1000)
+        return answer
       } finally {
         this.#leave(pending)
       }
@@ -145,7 +159,7 @@ export class Gateway {
     let result = await pending.waiters.wait(started + timeoutMs - performance.now(), signal)
     if (result === 'gone') throw new GatewayError('client_gone', 'the client has left')
     if (result === 'over') {
-      await atMost(LAST_READ_MS, pending.read())
+      await atMost(LAST_READ_MS, pending.lastRead())
       result = pending.waiters.ending ?? { error: pending.timedOut() }
     }
     if ('error' in result) throw result.error

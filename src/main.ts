@@ -1,13 +1,17 @@
 #!/usr/bin/env node
+import { collectDefaultMetrics } from 'prom-client'
 import { readConfig } from './config.ts'
 import { configOrExit, stopOnSignal } from './program.ts'
 import { startServer } from './server.ts'
 import { createLog, errorFields } from './telemetry/log.ts'
+import { createMetrics } from './telemetry/metrics.ts'
 import { VERSION } from './version.ts'
 
 const config = configOrExit(readConfig)
 const log = createLog(config.logLevel)
-const server = await startServer(config, log).catch((error: unknown) => {
+const metrics = createMetrics()
+collectDefaultMetrics({ register: metrics.registry })
+const server = await startServer(config, log, metrics).catch((error: unknown) => {
   log.fatal(errorFields(error), 'gateway.start_failed')
   return process.exit(1)
 })

@@ -1,35 +1,27 @@
-import { randomUUID } from 'node:crypto'
 import { WireFormatError } from './dialect.ts'
 import { GatewayError } from './errors.ts'
-import { errorFields } from './telemetry/log.ts'
+import { CLAIM_GRACE_MS, HeldClaim, conflict } from './held-claim.ts'
 import { ConfirmLost, publishUntilKnown } from './publish.ts'
+import { ResultReader } from './result-reader.ts'
 import { Waiters } from './waiters.ts'
-import type { Dialect } from './dialect.ts'
-import type { Job, Outcome } from './job.ts'
+import type { Decoded } from './dialect.ts'
+import type { HeldClaimParts } from './held-claim.ts'
+import type { Job } from './job.ts'
 import type { Broker } from './rabbitmq/broker.ts'
-import type { Claims, Entered } from './redis/claims.ts'
+import type { Entered } from './redis/claims.ts'
 import type { HintSource, Push } from './redis/push.ts'
-import type { Results } from './redis/results.ts'
-import type { Log } from './telemetry/log.ts'
+import type { ReadSource } from './result-reader.ts'
 import type { Ending } from './waiters.ts'
 
 /** Longer pending, it is marked published, so that no other replica takes it over. */
 const MARK_AFTER_MS = 1_000
-/** How long a claim may stay unpublished before another replica takes it over. */
-const CLAIM_GRACE_MS = 5_000
-export interface PendingJobParts {
-  readonly dialect: Dialect
-  readonly broker: Pick<Broker, 'publish' | 'link' | 'isBlocked' | 'workersOf'>
+export interface PendingJobParts extends HeldClaimParts {
+  readonly broker: Pick<Broker, 'publish' | 'link' | 'isBlocked' | 'workersOf' | 'hasWorkers'>
   readonly push: Pick<Push, 'watch'>
-  readonly claims: Pick<Claims, keyof Claims>
-  readonly results: Pick<Results, 'read'>
+  /** A job for a queue that nobody takes jobs from is refused. */
+  readonly requireWorkers: boolean
   /** How long a request is held. */
   readonly timeoutMs: number
-  /** How long a job may wait and run. */
-  readonly jobTtlMs: number
-  /** How long an outcome can be fetched. */
-  readonly resultTtlMs: number
-  readonly log: Log
 }
 
 /** Moments on the monotonic clock, in milliseconds, as far as they have come. */
@@ -52,13 +44,10 @@ export class PendingJob {
   readonly waiters = new Waiters()
   readonly moments: Moments = {}
   readonly #wireId: string
-  readonly #keys: readonly [string, ...string[]]
+  readonly #claim: HeldClaim
   readonly #parts: PendingJobParts
   readonly #onEnd: () => void
-  /** The run whose result is ours; known once the claim was entered. */
-  #run: string | undefined
-  /** Ours alone: what we hold the claim by while we are to publish it. */
-  #token = randomUUID()
+  readonly #reader: ResultReader
   #entered: Promise<void> = Promise.resolve()
   /** Whether the broker has the message: no, perhaps, yes. */
   #acceptance: 'none' | 'unknown' | 'accepted' = 'none'
@@ -66,12 +55,11 @@ export class PendingJob {
   #isUnmarked = false
   /** The claim says already that the outcome was read. */
   #isFinished = false
+  /** A request was told that the job goes on: it is nobody's to cancel any more. */
+  #isKept = false
   /** The outcome stood there before the first who asks for it here. */
   #isReplay = false
   #expiry: NodeJS.Timeout | undefined
-  #reading: Promise<void> | undefined
-  /** A hint came while a read was under way: it may have been too early, so it is done again. */
-  #isDirty = false
 
   constructor(
     ids: { readonly job: Job; readonly wireId: string; readonly fingerprint: string },
@@ -81,14 +69,32 @@ export class PendingJob {
     this.job = ids.job
     this.fingerprint = ids.fingerprint
     this.#wireId = ids.wireId
-    this.#keys = parts.dialect.resultKeys(ids.wireId)
+    this.#claim = new HeldClaim(ids, parts)
     this.#parts = parts
     this.#onEnd = onEnd
+    this.#reader = new ResultReader({
+      results: parts.results,
+      dialect: parts.dialect,
+      keys: this.#claim.keys,
+      run: () => this.#claim.run,
+      isOver: () => this.waiters.isOver,
+      onDecoded: (...found) => this.#accept(...found),
+      onMoved: () => void this.#lookAgain(),
+      onUnreadable: (error) => {
+        // A result that nobody can read ends the job.
+        this.#claim.finish('failed')
+        this.fail(error)
+      },
+      onVanished: () => {
+        parts.metrics.resultsLost.inc()
+        parts.log.warn({ job: this.job.id }, 'job.result_vanished')
+      },
+    })
   }
 
   /** Whether the id is known to be held by this payload. */
   get isEntered(): boolean {
-    return this.#run !== undefined
+    return this.#claim.run !== undefined
   }
 
   /** Settles when it is known whether this payload holds the id. */
@@ -101,10 +107,8 @@ export class PendingJob {
   }
 
   /** The last look before a request is told that its time is over. */
-  read(): Promise<void> {
-    this.#isDirty = true
-    this.#reading ??= this.#readUntilClean()
-    return this.#reading
+  lastRead(): Promise<void> {
+    return this.#reader.read('deadline')
   }
 
   fail(error: unknown): void {
@@ -113,12 +117,14 @@ export class PendingJob {
 
   /** Ends it here while it goes on elsewhere, if it does. */
   interrupt(): void {
+    this.#isKept = true
     const { code, message } = INTERRUPTED[this.#acceptance]
     this.fail(new GatewayError(code, message))
   }
 
   /** What a request is told whose time is over. */
   timedOut(): GatewayError {
+    this.#isKept = true
     const { broker, timeoutMs } = this.#parts
     const { queue } = this.job
     const after = `no outcome after ${timeoutMs / 1000} s`
@@ -129,9 +135,20 @@ export class PendingJob {
     return new GatewayError('timed_out', `${after}${nobody}. The same request joins the job again`)
   }
 
-  /** Nobody waits here any more. The job goes on and can be joined or fetched later. */
+  /** Nobody waits here any more: cancelled if all have left, else it goes on and can be joined or fetched. */
   abandon(): void {
-    if (this.waiters.ending === undefined && this.#isUnmarked) this.#markPublished()
+    if (this.waiters.ending !== undefined) return
+    const { metrics, dialect } = this.#parts
+    const outcome = this.#isKept ? 'timed_out' : 'client_gone'
+    metrics.jobs.inc({ dialect: dialect.name, mode: 'wait', outcome })
+    if (!this.#isKept) void this.#leave()
+    else if (this.#isUnmarked) this.#markPublished()
+  }
+
+  async #leave(): Promise<void> {
+    await this.#entered
+    const isWanted = await this.#claim.leave()
+    if (isWanted && this.#isUnmarked) this.#markPublished()
   }
 
   /**
@@ -139,19 +156,19 @@ export class PendingJob {
    * the claim says, in the background. Never rejects: a failure is an ending.
    */
   async #enter(): Promise<void> {
-    const watch = this.#parts.push.watch(this.#keys, (source) => this.#onHint(source))
+    const watch = this.#parts.push.watch(this.#claim.keys, (source) => this.#onHint(source))
     this.waiters.onClose(() => watch.end())
     try {
-      const [armed, claim] = await Promise.allSettled([watch.armed, this.#claim()])
+      const [armed, claim] = await Promise.allSettled([watch.armed, this.#claim.enter()])
       if (claim.status === 'rejected') throw claim.reason
       const { verdict } = claim.value
       if (armed.status === 'rejected') {
-        if (verdict === 'new') await this.#release()
+        if (verdict === 'new') await this.#claim.release()
         throw verdict === 'takeover' ? acceptanceUnknown(armed.reason) : armed.reason
       }
-      const entered =
-        verdict === 'conflict' ? await this.#claimAfterItsEnd(claim.value) : claim.value
-      this.#run = entered.run
+      const isHeld = verdict === 'conflict'
+      const entered = isHeld ? await this.#claim.enterAfterItsEnd(claim.value) : claim.value
+      this.#claim.run = entered.run
       this.moments.armed = performance.now()
       this.#follow(entered).catch((error: unknown) => this.fail(error))
     } catch (error) {
@@ -159,54 +176,10 @@ export class PendingJob {
     }
   }
 
-  async #claim(): Promise<Entered> {
-    const { claims, jobTtlMs, resultTtlMs } = this.#parts
-    this.#token = randomUUID()
-    try {
-      return await claims.enter({
-        keys: this.#keys,
-        fingerprint: this.fingerprint,
-        owner: this.job.owner,
-        token: this.#token,
-        jobTtlMs,
-        keepMs: resultTtlMs,
-        graceMs: CLAIM_GRACE_MS,
-      })
-    } catch (error) {
-      throw new GatewayError('results_down', 'the job could not be claimed', { cause: error })
-    }
-  }
-
-  /** Another payload holds the id; but if its result stands, it has ended, only nobody has said so yet. */
-  async #claimAfterItsEnd(held: Entered): Promise<Entered> {
-    if (!held.isAnswered) throw conflict()
-    const { claims, resultTtlMs } = this.#parts
-    const kind = await this.#kindOfEnd(held.run)
-    if (kind === 'running') throw conflict()
-    await claims.finish(this.#keys, held.run, kind, resultTtlMs)
-    const again = await this.#claim()
-    if (again.verdict === 'conflict') throw conflict()
-    return again
-  }
-
-  async #kindOfEnd(ofRun: string): Promise<Outcome['kind'] | 'running'> {
-    try {
-      const { values, run } = await this.#parts.results.read(this.#keys)
-      const decoded = this.#parts.dialect.decodeResult(values)
-      // Another run's, or not there any more: it says nothing about this one.
-      const isItsOwn = run === ofRun && (decoded?.run === undefined || decoded.run === ofRun)
-      return (isItsOwn ? decoded?.outcome.kind : undefined) ?? 'running'
-    } catch (error) {
-      // Nobody can read it: an end as well, of the kind that a retry runs anew.
-      if (toGatewayError(error).code === 'bad_result') return 'failed'
-      throw error
-    }
-  }
-
   /** Does what the claim says. */
   async #follow(entered: Entered): Promise<void> {
     const { verdict, run, remainingMs, isAnswered, isPublished, ageMs } = entered
-    this.#run = run
+    this.#claim.run = run
     this.#isReplay = isAnswered
     this.#isFinished = verdict === 'replay'
     if (verdict === 'conflict') throw conflict()
@@ -216,21 +189,24 @@ export class PendingJob {
     }
     // Under way before our SUBSCRIBE: only a read after its acknowledgement misses nothing.
     this.#acceptance = isPublished ? 'accepted' : 'unknown'
-    await this.read()
+    await this.#reader.read('armed_read')
     if (this.waiters.isOver) return
     // The result that stood there was taken away, or was another run's.
     if (verdict === 'replay') return this.#lookAgain()
     this.#isReplay = false
     this.#expireAfter(remainingMs)
     // Whoever died may have published it and not lived to say so.
-    if (verdict === 'takeover') return this.#publish(run, remainingMs, 'unknown')
+    if (verdict === 'takeover') {
+      this.#claim.mayRunTwice = true
+      return this.#publish(run, remainingMs, 'unknown')
+    }
     // Its replica may have died or been refused: look again when its grace is over.
     if (!isPublished) this.waiters.later(CLAIM_GRACE_MS - ageMs + 50, () => void this.#lookAgain())
   }
 
   async #lookAgain(): Promise<void> {
     try {
-      await this.#follow(await this.#claim())
+      await this.#follow(await this.#claim.enter())
     } catch (error) {
       this.fail(error)
     }
@@ -248,22 +224,34 @@ export class PendingJob {
    */
   async #publish(run: string, lifeMs: number, before: 'none' | 'unknown'): Promise<void> {
     if (this.waiters.isOver) {
-      if (before === 'none') await this.#release()
+      if (before === 'none') await this.#claim.release()
       return
+    }
+    const { dialect, broker, requireWorkers, log } = this.#parts
+    const { queue } = this.job
+    if (requireWorkers && before === 'none' && !(await broker.hasWorkers(queue))) {
+      await this.#claim.release()
+      throw new GatewayError('no_workers', `no worker takes jobs from queue ${queue}`)
     }
     this.moments.published = performance.now()
     // Until the broker has answered, anything may have happened to it.
     this.#acceptance = 'unknown'
     try {
-      const { dialect, broker, log } = this.#parts
       const delivery = dialect.encodeJob(this.job, this.#wireId)
-      const publication = { queue: this.job.queue, delivery, messageId: this.#wireId, run }
-      const isOver = (): boolean => this.waiters.isOver
-      if (!(await publishUntilKnown({ broker, publication, lifeMs, isOver, log }))) return
+      const isConfirmed = await publishUntilKnown({
+        broker,
+        publication: { queue, delivery, messageId: this.#wireId, run },
+        lifeMs,
+        isOver: () => this.waiters.isOver,
+        onRepublish: () => (this.#claim.mayRunTwice = true),
+        onLateConfirm: () => this.#markPublished(),
+        log,
+      })
+      if (!isConfirmed) return
     } catch (error) {
       // Refused, and never sent before: as if nobody had asked, unless another has taken it over meanwhile.
       const isRefused = before === 'none' && !(error instanceof ConfirmLost)
-      if (!isRefused || !(await this.#release())) throw acceptanceUnknown(error)
+      if (!isRefused || !(await this.#claim.release())) throw acceptanceUnknown(error)
       this.#acceptance = 'none'
       throw error
     }
@@ -276,46 +264,25 @@ export class PendingJob {
 
   #onHint(source: HintSource): void {
     // Before the claim was entered, nothing of ours can stand there.
-    if (this.waiters.isOver || this.#run === undefined) return
+    if (this.waiters.isOver || this.#claim.run === undefined) return
     if (source === 'notification') this.moments.hinted = performance.now()
-    void this.read()
+    void this.#reader.read(source)
   }
 
-  async #readUntilClean(): Promise<void> {
-    while (this.#isDirty && !this.waiters.isOver) {
-      this.#isDirty = false
-      try {
-        const { values, run } = await this.#parts.results.read(this.#keys)
-        if (run === null || run === this.#run) this.#accept(values)
-        // Ours has ended and been read elsewhere; what stands there now answers somebody else.
-        else void this.#lookAgain()
-      } catch (error) {
-        // Redis away: it is read again when it is back. A result that nobody can read ends the job.
-        if (!(error instanceof GatewayError) || error.code !== 'results_down') {
-          this.#finish('failed')
-          this.fail(error)
-        }
-      }
-    }
-    // In the same turn as the last look at `#isDirty`, or a hint in between would be lost.
-    this.#reading = undefined
-  }
-
-  /** Ends the job if these values say that it has ended. */
-  #accept(values: readonly (string | null)[]): void {
-    if (this.waiters.isOver) return
-    const decoded = this.#parts.dialect.decodeResult(values)
-    if (decoded === undefined) return
-    if (decoded.run !== undefined && decoded.run !== this.#run) {
-      return this.#dropForeign(decoded.run, values[0] as string)
-    }
-    const isFirst = this.#end({ outcome: decoded.outcome, isReplay: this.#isReplay })
-    if (isFirst && !this.#isFinished) this.#finish(decoded.outcome.kind)
+  #accept({ outcome, run }: Decoded, source: ReadSource, value: string): void {
+    if (run !== undefined && run !== this.#claim.run) return this.#claim.dropForeign(run, value)
+    const isFirst = this.#end({ outcome, isReplay: this.#isReplay })
+    if (!isFirst) return
+    const { wakeups, notifySeconds } = this.#parts.metrics
+    if (!this.#isReplay) wakeups.inc({ source })
+    const { hinted, ended } = this.moments
+    if (source === 'notification') notifySeconds.observe(((ended ?? 0) - (hinted ?? 0)) / 1000)
+    if (!this.#isFinished) this.#claim.finish(outcome.kind)
   }
 
   /** The job's life is over: the broker has dropped the message, or soon will. */
   async #expire(): Promise<void> {
-    await this.read()
+    await this.lastRead()
     this.fail(new GatewayError('job_expired', 'the job expired before it had an outcome'))
   }
 
@@ -324,43 +291,21 @@ export class PendingJob {
     const isFirst = this.waiters.end(ending)
     if (isFirst) {
       this.moments.ended = performance.now()
+      this.#count(ending)
       this.#onEnd()
     }
     return isFirst
   }
 
-  #finish(kind: Outcome['kind']): void {
-    const { claims, resultTtlMs } = this.#parts
-    const run = this.#run as string
-    this.#inBackground('claim.finish', claims.finish(this.#keys, run, kind, resultTtlMs))
+  #count(ending: Ending): void {
+    const { metrics, dialect } = this.#parts
+    const outcome = 'error' in ending ? ending.error.code : ending.outcome.kind
+    metrics.jobs.inc({ dialect: dialect.name, mode: 'wait', outcome })
   }
 
   #markPublished(): void {
-    const { claims } = this.#parts
     this.#isUnmarked = false
-    this.#inBackground('claim.mark', claims.markPublished(this.#keys, this.#run as string))
-  }
-
-  #dropForeign(run: string, value: string): void {
-    const { claims, log } = this.#parts
-    log.warn({ job: this.job.id }, 'job.foreign_run')
-    this.#inBackground('claim.drop', claims.dropForeign(this.#keys, run, value))
-  }
-
-  /** `false` when another holds the claim. If it cannot be asked, it goes stale and is taken over after the grace. */
-  async #release(): Promise<boolean> {
-    const { claims, log } = this.#parts
-    try {
-      return await claims.release(this.#keys, this.#token)
-    } catch (error) {
-      log.warn(errorFields(error), 'claim.release_failed')
-      return true
-    }
-  }
-
-  /** What the answer does not depend on. */
-  #inBackground(step: string, work: Promise<void>): void {
-    work.catch((error: unknown) => this.#parts.log.warn(errorFields(error), `${step}_failed`))
+    this.#claim.markPublished()
   }
 }
 
@@ -375,9 +320,6 @@ const acceptanceUnknown = (cause: unknown) =>
   new GatewayError('acceptance_unknown', 'the job may run: its acceptance was not confirmed', {
     cause,
   })
-
-export const conflict = () =>
-  new GatewayError('job_conflict', 'a job with this id and another payload is under way')
 
 function toGatewayError(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error

@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { connectRabbitmq, declareQueue } from '../src/rabbitmq/connect.ts'
+import { connectRabbitmq, declareQueue, deliveryOf } from '../src/rabbitmq/connect.ts'
 import { cancelKey, claimKey } from '../src/redis/keys.ts'
 import { errorFields } from '../src/telemetry/log.ts'
 import type { Channel, ChannelModel, ConsumeMessage, RecoveringChannelModel } from 'amqplib'
-import type { Delivery, Dialect } from '../src/dialect.ts'
+import type { Dialect, QueueOptions } from '../src/dialect.ts'
 import type { Job, Outcome } from '../src/job.ts'
 import type { RedisConnection } from '../src/redis/connect.ts'
 import type { Log } from '../src/telemetry/log.ts'
@@ -17,6 +17,7 @@ export interface WorkerOptions {
   readonly rabbitUrl: string
   readonly redis: RedisConnection
   readonly queue: string
+  readonly queueOptions: (queue: string) => QueueOptions
   readonly dialect: Dialect
   readonly engine: Engine
   /** Jobs at a time; also the prefetch, so that the others stay for other workers. */
@@ -65,8 +66,8 @@ export class Worker {
   }
 
   async #consume(connection: ChannelModel): Promise<void> {
-    const { queue, dialect, concurrency, log } = this.#options
-    const problem = await declareQueue(connection, queue, dialect.queue)
+    const { queue, queueOptions, concurrency, log } = this.#options
+    const problem = await declareQueue(connection, queue, queueOptions(queue))
     if (problem !== undefined) log.error({ queue, problem }, 'worker.queue_refused')
     const channel = await connection.createChannel()
     channel.on('error', (error) => log.warn(errorFields(error), 'worker.channel_closed'))
@@ -161,9 +162,4 @@ export class Worker {
       signal.throwIfAborted()
     }
   }
-}
-
-function deliveryOf({ content, properties }: ConsumeMessage): Delivery {
-  const { contentType, contentEncoding, headers, priority } = properties
-  return { body: content, contentType, contentEncoding, priority, headers: headers ?? {} }
 }

@@ -7,17 +7,22 @@ import { answerError } from './errors.ts'
 import { operationsRoutes } from './operations.ts'
 import { protollmRoutes } from './protollm.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { HttpEnv } from './env.ts'
 import type { OperationsOptions } from './operations.ts'
 import type { ProtollmOptions } from './protollm.ts'
 
 export interface AppOptions extends ProtollmOptions, OperationsOptions {
   readonly log: Log
+  readonly metrics: Metrics
 }
+
+/** Whoever sends other words makes no new time series of them. */
+const KNOWN_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 /** All routes, starting nothing: a test can call it without a socket. */
 export function createApp(options: AppOptions): Hono<HttpEnv> {
-  const { log } = options
+  const { log, metrics } = options
   const app = new Hono<HttpEnv>()
   app.use(async (c, next) => {
     const started = performance.now()
@@ -28,9 +33,16 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
     await next()
     const { jobId } = c.var
     const ms = Math.round(performance.now() - started)
+    const seconds = (performance.now() - started) / 1000
     const { method } = c.req
     // The route's pattern and not the path: that may hold anything.
     const route = routePath(c, -1)
+    metrics.httpRequests.inc({
+      route,
+      method: KNOWN_METHODS.has(method) ? method : 'other',
+      code: c.res.status,
+    })
+    metrics.httpSeconds.observe(seconds)
     log.info({ requestId, method, route, status: c.res.status, jobId, ms }, 'http.request')
   })
   app.route('/', protollmRoutes(options))

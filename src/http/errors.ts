@@ -26,6 +26,7 @@ export const STATUS = {
   broker_blocked: 503,
   queue_full: 503,
   no_such_queue: 503,
+  no_workers: 503,
   overloaded: 503,
   draining: 503,
   acceptance_unknown: 503,

@@ -28,6 +28,14 @@ export function openApiDocument(): JsonObject {
           503: json('Not ready', Readiness),
         }),
       },
+      '/metrics': {
+        get: page('metrics', 'Counts and durations for Prometheus', {
+          200: {
+            description: 'The text exposition format',
+            content: { 'text/plain': { schema: { type: 'string' } } },
+          },
+        }),
+      },
     },
     components: { schemas: { Problem, ValidationError } },
   }

@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { HttpEnv } from './env.ts'
 
 /** One thing the gateway depends on, in words for a person. */
@@ -11,10 +12,11 @@ export interface PartHealth {
 
 export interface OperationsOptions {
   readonly health: () => readonly PartHealth[]
+  readonly metrics: Pick<Metrics, 'registry'>
 }
 
 /** For load balancers and people on call. */
-export function operationsRoutes({ health }: OperationsOptions): Hono<HttpEnv> {
+export function operationsRoutes({ health, metrics }: OperationsOptions): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>()
   // Of the process alone: a dependency that is down is no reason to be restarted.
   routes.get('/livez', (c) => c.json({ status: 'ok' }))
@@ -22,6 +24,10 @@ export function operationsRoutes({ health }: OperationsOptions): Hono<HttpEnv> {
     const parts = health()
     const ready = parts.every((part) => part.ready)
     return c.json({ status: ready ? 'ready' : 'not ready', parts }, ready ? 200 : 503)
+  })
+  routes.get('/metrics', async (c) => {
+    c.header('content-type', metrics.registry.contentType)
+    return c.body(await metrics.registry.metrics())
   })
   return routes
 }

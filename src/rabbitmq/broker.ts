@@ -3,10 +3,14 @@ import { GatewayError } from '../errors.ts'
 import { Link } from '../link.ts'
 import { errorFields } from '../telemetry/log.ts'
 import { connectRabbitmq } from './connect.ts'
+import { consumeDeadLetters } from './dead-letters.ts'
 import { QueueWatch } from './queue-watch.ts'
 import type { ChannelModel, ConfirmChannel, RecoveringChannelModel } from 'amqplib'
 import type { Delivery, QueueOptions } from '../dialect.ts'
+import type { OnDeadLetter } from './dead-letters.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 
 export interface Publication {
   readonly queue: string
@@ -18,19 +22,26 @@ export interface Publication {
   readonly expirationMs: number
 }
 
+/** A broker that has not confirmed a message by then gets no other, until it does. */
+const CONFIRM_DEADLINE_MS = 5_000
+
 /** `lost`: the channel went away before the broker answered; the message may be queued or not. */
 export type Confirmation = 'confirmed' | 'lost'
 
 export interface BrokerOptions {
   readonly url: string
   readonly queues: readonly string[]
-  readonly queue: QueueOptions
+  readonly queueOptions: (queue: string) => QueueOptions
+  /** Takes what the broker has given up, where the queues have a place for that. */
+  readonly onDeadLetter?: OnDeadLetter | undefined
   readonly log: Log
+  readonly metrics: Metrics
 }
 
 /**
  * Our link to RabbitMQ: one connection, one confirm channel. `link` is ready
- * while a message can be published: connected and not blocked by an alarm.
+ * while a message can be published: connected, not blocked by an alarm, and not
+ * silent.
  */
 export class Broker {
   readonly link = new Link()
@@ -41,10 +52,12 @@ export class Broker {
   #model: RecoveringChannelModel | undefined
   #channel: ConfirmChannel | undefined
   #isBlocked = false
+  /** It owes a confirm for longer than the deadline. */
+  #isSilent = false
 
   constructor(options: BrokerOptions) {
     this.#options = options
-    this.#queues = new QueueWatch(options.queues, options.queue, options.log)
+    this.#queues = new QueueWatch(options.queues, options.queueOptions, options.log)
   }
 
   async open(): Promise<void> {
@@ -76,20 +89,39 @@ export class Broker {
     return this.#queues.workersOf(queue)
   }
 
+  /** Asks the broker, where we know of none. */
+  async hasWorkers(queue: string): Promise<boolean> {
+    if (this.#queues.workersOf(queue) === 0) await this.#queues.look()
+    return this.#queues.workersOf(queue) !== 0
+  }
+
   /**
    * Hands a message to the broker; resolves when it is known what became of it.
    * Rejects when it was not accepted: not sent, given back or refused.
    */
   async publish(publication: Publication): Promise<Confirmation> {
+    const { publishes, confirmSeconds } = this.#options.metrics
+    const started = performance.now()
+    try {
+      const confirmation = await this.#confirmed(publication)
+      publishes.inc({ result: confirmation })
+      if (confirmation === 'confirmed') {
+        confirmSeconds.observe((performance.now() - started) / 1000)
+        this.#heard()
+      }
+      return confirmation
+    } catch (error) {
+      publishes.inc({ result: REFUSALS.get(codeOf(error)) ?? 'not_sent' })
+      throw error
+    }
+  }
+
+  async #confirmed(publication: Publication): Promise<Confirmation> {
     if (this.#isBlocked)
       throw new GatewayError('broker_blocked', 'the broker takes no messages now')
-    const { queue, delivery, messageId } = publication
-    const error = await new Promise<Error | null>((resolve) => {
-      if (this.#channel === undefined) throw notConnected()
-      this.#channel.publish('', queue, delivery.body, propertiesOf(publication), resolve)
-    }).catch((cause: unknown) => {
-      throw cause instanceof IllegalOperationError ? notConnected(cause) : cause
-    })
+    const { queue, messageId } = publication
+    const late = setTimeout(() => this.#silent(), CONFIRM_DEADLINE_MS)
+    const error = await this.#send(publication).finally(() => clearTimeout(late))
     if (this.#returned.delete(messageId)) {
       throw new GatewayError('no_such_queue', `queue ${queue} does not exist on the broker`)
     }
@@ -97,6 +129,19 @@ export class Broker {
       throw new GatewayError('queue_full', `queue ${queue} is full: the broker refused the message`)
     }
     return error === null ? 'confirmed' : 'lost'
+  }
+
+  /** Resolves with the broker's answer; with an error when it is a refusal or none will come. */
+  async #send(publication: Publication): Promise<Error | null> {
+    const { queue, delivery } = publication
+    try {
+      return await new Promise<Error | null>((resolve) => {
+        if (this.#channel === undefined) throw notConnected()
+        this.#channel.publish('', queue, delivery.body, propertiesOf(publication), resolve)
+      })
+    } catch (cause) {
+      throw cause instanceof IllegalOperationError ? notConnected(cause) : cause
+    }
   }
 
   /** Waits for outstanding confirms first: closing would make them look lost. */
@@ -120,8 +165,13 @@ export class Broker {
     connection.on('close', (error?: Error) => {
       this.#channel = undefined
       this.#isBlocked = false
+      this.#isSilent = false
       this.link.down(errorFields(error ?? new Error('connection closed')).error)
     })
+    const { queues, onDeadLetter, log } = this.#options
+    // Before the queues that point to it: a message without a place to go stays where it is.
+    if (onDeadLetter !== undefined)
+      await consumeDeadLetters({ connection, queues, onDeadLetter, log })
     await this.#queues.attach(connection)
     await this.#openChannel(connection)
   }
@@ -130,7 +180,7 @@ export class Broker {
     const channel = await connection.createConfirmChannel()
     channel.on('return', (message) => {
       this.#returned.add(String(message.properties.messageId))
-      this.#queues.look()
+      void this.#queues.look()
     })
     // Without a listener the library takes a channel's error for the connection's.
     channel.on('error', (error) =>
@@ -139,6 +189,7 @@ export class Broker {
     channel.on('close', () => this.#reopenChannel(connection, channel))
     this.#channel = channel
     this.#returned.clear()
+    this.#isSilent = false
     if (!this.#isBlocked) this.link.up()
   }
 
@@ -159,10 +210,34 @@ export class Broker {
 
   #unblock(): void {
     this.#isBlocked = false
-    if (this.#channel !== undefined) this.link.up()
+    if (this.#channel !== undefined && !this.#isSilent) this.link.up()
     this.#options.log.info('broker.unblocked')
   }
+
+  /** It has what we sent and does not say so: whoever asks now would not be told either. */
+  #silent(): void {
+    this.#options.metrics.publishes.inc({ result: 'late' })
+    if (this.#isBlocked || this.#isSilent || this.#channel === undefined) return
+    this.#isSilent = true
+    this.link.down(`no confirm for ${CONFIRM_DEADLINE_MS / 1000} s`)
+    this.#options.log.error('broker.silent')
+  }
+
+  #heard(): void {
+    if (!this.#isSilent) return
+    this.#isSilent = false
+    if (!this.#isBlocked && this.#channel !== undefined) this.link.up()
+    this.#options.log.info('broker.heard_again')
+  }
 }
+
+/** What the broker's refusals are called in the metrics. */
+const REFUSALS = new Map<ErrorCode | undefined, string>([
+  ['no_such_queue', 'returned'],
+  ['queue_full', 'refused'],
+])
+
+const codeOf = (error: unknown) => (error instanceof GatewayError ? error.code : undefined)
 
 const notConnected = (cause?: unknown) =>
   new GatewayError('broker_down', 'the broker is not connected', { cause })

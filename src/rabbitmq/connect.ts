@@ -1,7 +1,7 @@
 import { connect, credentials } from 'amqplib'
 import { errorFields } from '../telemetry/log.ts'
-import type { ChannelModel, RecoveringChannelModel } from 'amqplib'
-import type { QueueOptions } from '../dialect.ts'
+import type { ChannelModel, ConsumeMessage, RecoveringChannelModel } from 'amqplib'
+import type { Delivery, QueueOptions } from '../dialect.ts'
 import type { Log } from '../telemetry/log.ts'
 
 /** A silent broker is found after two to three of these. The server's own suggestion, 60 s, would be minutes. */
@@ -101,4 +101,10 @@ async function declareProblem(
   } catch (error) {
     return errorFields(error).error
   }
+}
+
+/** A received message as dialects know it. */
+export function deliveryOf({ content, properties }: ConsumeMessage): Delivery {
+  const { contentType, contentEncoding, headers, priority } = properties
+  return { body: content, contentType, contentEncoding, priority, headers: headers ?? {} }
 }

@@ -17,16 +17,17 @@ interface QueueState {
  */
 export class QueueWatch {
   readonly #queues: readonly string[]
-  readonly #options: QueueOptions
+  readonly #optionsOf: (queue: string) => QueueOptions
   readonly #log: Log
   readonly #states = new Map<string, QueueState | { readonly problem: string }>()
   #timer: NodeJS.Timeout | undefined
   #channel: Channel | undefined
-  #look = (): void => {}
+  #connection: ChannelModel | undefined
+  #looking: Promise<void> | undefined
 
-  constructor(queues: readonly string[], options: QueueOptions, log: Log) {
+  constructor(queues: readonly string[], optionsOf: (queue: string) => QueueOptions, log: Log) {
     this.#queues = queues
-    this.#options = options
+    this.#optionsOf = optionsOf
     this.#log = log
   }
 
@@ -55,25 +56,32 @@ export class QueueWatch {
   /** Belongs into the setup of a connection: rejects when that is lost meanwhile. */
   async attach(connection: ChannelModel): Promise<void> {
     for (const queue of this.#queues) await this.#declare(connection, queue)
-    this.#look = () => void this.#lookAtAll(connection).catch(() => {})
-    this.#timer = setInterval(() => this.look(), INTERVAL_MS)
+    this.#connection = connection
+    this.#timer = setInterval(() => void this.look(), INTERVAL_MS)
     connection.on('close', () => this.#detach())
-    this.look()
+    void this.look()
   }
 
-  /** Now, and not only with the next turn: something has shown that a queue has changed. */
-  look(): void {
-    this.#look()
+  /** Now, and not only with the next turn. One look at a time, for all who ask for one. */
+  look(): Promise<void> {
+    const connection = this.#connection
+    if (connection === undefined) return Promise.resolve()
+    this.#looking ??= this.#lookAtAll(connection)
+      .catch(() => {})
+      .finally(() => {
+        this.#looking = undefined
+      })
+    return this.#looking
   }
 
   #detach(): void {
     clearInterval(this.#timer)
-    this.#look = () => {}
+    this.#connection = undefined
     this.#channel = undefined
   }
 
   async #declare(connection: ChannelModel, queue: string): Promise<void> {
-    const problem = await declareQueue(connection, queue, this.#options)
+    const problem = await declareQueue(connection, queue, this.#optionsOf(queue))
     const before = this.#states.get(queue)
     if (problem === undefined) {
       this.#states.set(queue, { workers: 0, waiting: 0 })

@@ -1,4 +1,5 @@
 import { cancelKey, claimKey, deltasKey } from './keys.ts'
+import type { RedisWrite } from '../dialect.ts'
 import type { RedisClient } from './connect.ts'
 import type { EnterReply } from './scripts.ts'
 
@@ -14,6 +15,8 @@ export interface ClaimRequest {
   readonly keepMs: number
   /** A claim left unpublished for longer is taken over: its replica died in between. */
   readonly graceMs: number
+  /** Ours alone, as long as somebody waits here: who wants the outcome. */
+  readonly asker: string
 }
 
 export interface Entered {
@@ -32,6 +35,8 @@ export interface Entered {
   readonly ageMs: number
   /** A result stands there already; whether it ends the job, only the dialect knows. */
   readonly isAnswered: boolean
+  /** It had succeeded, and Redis has lost the result: a new run. */
+  readonly isLost: boolean
 }
 
 /** Who asked for which id, with what, and which run answers: the record that all replicas share. */
@@ -43,13 +48,13 @@ export class Claims {
   }
 
   async enter(request: ClaimRequest): Promise<Entered> {
-    const { keys, fingerprint, owner, token, jobTtlMs, keepMs, graceMs } = request
+    const { keys, fingerprint, owner, token, jobTtlMs, keepMs, graceMs, asker } = request
     const [first] = keys as [string]
     const reply: unknown = await this.#client.enterClaim(
       [claimKey(first), cancelKey(first), deltasKey(first), ...keys],
-      [fingerprint, owner, token, String(jobTtlMs), String(keepMs), String(graceMs)],
+      [fingerprint, owner, token, String(jobTtlMs), String(keepMs), String(graceMs), asker],
     )
-    const [verdict, run, state, answered, remainingMs, ageMs] = reply as EnterReply
+    const [verdict, run, state, answered, remainingMs, ageMs, lost] = reply as EnterReply
     return {
       verdict,
       run,
@@ -57,7 +62,26 @@ export class Claims {
       isAnswered: answered > 0,
       remainingMs,
       ageMs,
+      isLost: lost > 0,
     }
+  }
+
+  /**
+   * Who asked does so no more, because the client has left. The last one cancels
+   * the job, unless it has ended: then `writes` stand as its result.
+   */
+  async leave(
+    run: string,
+    asker: string,
+    writes: readonly RedisWrite[],
+    ttlMs: number,
+  ): Promise<'ended' | 'asked' | 'cancelled'> {
+    const keys = writes.map(({ key }) => key)
+    const [first] = keys as [string]
+    return this.#client.leaveClaim(
+      [claimKey(first), cancelKey(first), ...keys],
+      [run, asker, String(ttlMs), ...writes.map(({ value }) => value)],
+    )
   }
 
   /** The broker has it: no other request takes it over any more. */
@@ -78,6 +102,15 @@ export class Claims {
     await this.#client.finishClaim(
       [claimKey(keys[0] as string), ...keys],
       [run, kind, String(ttlMs)],
+    )
+  }
+
+  /** Writes a result as a worker would: the first one of its run stands. */
+  async answer(run: string, writes: readonly RedisWrite[], ttlMs: number): Promise<string> {
+    const keys = writes.map(({ key }) => key)
+    return this.#client.writeAnswer(
+      [claimKey(keys[0] as string), ...keys],
+      [run, String(ttlMs), ...writes.map(({ value }) => value)],
     )
   }
 

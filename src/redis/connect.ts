@@ -129,7 +129,11 @@ function newClient(url: string, role: string) {
     socket: {
       connectTimeout: 3_000,
       keepAliveInitialDelay: 5_000,
-      reconnectStrategy: (retries) => Math.min(50 * 2 ** retries, 2_000) + Math.random() * 200,
+      // At once when a link was cut, then with patience: no herd of replicas at a server that starts.
+      reconnectStrategy: (retries) =>
+        retries === 0
+          ? Math.random() * 20
+          : Math.min(50 * 2 ** retries, 2_000) + Math.random() * 200,
     },
   })
 }

@@ -4,6 +4,7 @@ import { errorFields } from '../telemetry/log.ts'
 import { probeKey, repairedChannel } from './keys.ts'
 import { isAnnounced, mergedFlags, missingFlags } from './notify-flags.ts'
 import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import type { RedisConnection } from './connect.ts'
 import type { Push, Watch } from './push.ts'
 
@@ -21,6 +22,7 @@ export interface ProbeOptions {
   /** Whether the gateway may change the setting of Redis, or only say what is missing. */
   readonly notifyConfig: 'set' | 'check'
   readonly log: Log
+  readonly metrics: Metrics
 }
 
 /**
@@ -100,7 +102,7 @@ export class Probe {
 
   /** What is wrong, if anything is. */
   async #proveOnce(): Promise<string | undefined> {
-    const { push, subscriber, data, prefix, log } = this.#options
+    const { push, subscriber, data, prefix, log, metrics } = this.#options
     if (!subscriber.link.ready || !data.link.ready) return NOT_CONNECTED
     await this.#listen()
     const repaired = await this.#checkSetting()
@@ -109,6 +111,7 @@ export class Probe {
     const roundTripMs = await this.#roundTrip()
     if (roundTripMs === undefined) return `a write was not announced; ${this.#mend()}`
     this.#roundTripMs = roundTripMs
+    metrics.probeSeconds.set(roundTripMs / 1000)
     const wasDown = !this.link.ready
     this.link.up()
     if (wasDown) log.info({ roundTripMs: Math.round(roundTripMs * 100) / 100 }, 'push.ready')

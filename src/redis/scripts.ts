@@ -9,7 +9,8 @@ import type { CommandParser } from 'redis'
  * it: of two that publish the same run, only the last may release it), `state`
  * (claimed, published, done, cancelled), `outcome` (once done), `since` and
  * `deadline` (milliseconds by the clock of Redis, so that replicas need not agree
- * on the time).
+ * on the time), and `asker:<token>` for everybody who wants the outcome: a
+ * replica's request that waits, or one that was told to come back for it.
  *
  * KEYS[1] is the claim, everywhere.
  */
@@ -22,8 +23,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 /**
  * KEYS: claim, cancel, deltas, result keys. ARGV: fingerprint, owner, token (the
  * run of a new claim, and the holder), job ttl ms, how long a claim is kept after
- * that ms, grace of an unpublished claim ms.
- * Returns verdict, run, state, whether a result stands (1 or 0), ms left, ms since it was claimed.
+ * that ms, grace of an unpublished claim ms, asker.
+ * Returns verdict, run, state, whether a result stands (1 or 0), ms left, ms since it was claimed,
+ * whether a result that had been read is gone (1 or 0).
  *
  * Nobody has read a result until the state says done: one that came after the
  * deadline is still the outcome for those who ask for the same.
@@ -33,8 +35,10 @@ local claim = redis.call('HMGET', KEYS[1], 'run', 'fingerprint', 'owner', 'state
 local run, state, outcome, since, deadline = claim[1], claim[4], claim[5], claim[6], claim[7]
 local answered = redis.call('EXISTS', unpack(KEYS, 4))
 local function existing(verdict)
-  return {verdict, run, state, answered, deadline - now, now - since}
+  return {verdict, run, state, answered, deadline - now, now - since, 0}
 end
+local function ask() redis.call('HSET', KEYS[1], 'asker:' .. ARGV[7], 1) end
+local lost = 0
 
 if run then
   local same = claim[2] == ARGV[1] and claim[3] == ARGV[2]
@@ -43,18 +47,24 @@ if run then
     if not same then return existing('conflict') end
     if state == 'claimed' and answered == 0 and now - since > tonumber(ARGV[6]) then
       redis.call('HSET', KEYS[1], 'since', now, 'holder', ARGV[3])
+      ask()
       return existing('takeover')
     end
+    ask()
     return existing('joined')
   end
-  if same and answered > 0 and state == 'done' and outcome == 'succeeded' then return existing('replay') end
+  if same and state == 'done' and outcome == 'succeeded' then
+    if answered > 0 then return existing('replay') end
+    lost = 1
+  end
 end
 
 redis.call('DEL', unpack(KEYS))
 redis.call('HSET', KEYS[1], 'run', ARGV[3], 'fingerprint', ARGV[1], 'owner', ARGV[2], 'holder', ARGV[3],
   'state', 'claimed', 'since', now, 'deadline', now + ARGV[4])
+ask()
 redis.call('PEXPIRE', KEYS[1], ARGV[4] + ARGV[5])
-return {'new', ARGV[3], 'claimed', 0, tonumber(ARGV[4]), 0}
+return {'new', ARGV[3], 'claimed', 0, tonumber(ARGV[4]), 0, lost}
 `
 
 /** The broker has the message. ARGV: run. */
@@ -85,6 +95,46 @@ if claim[1] and claim[2] ~= 'cancelled' then
   redis.call('HSET', KEYS[1], 'state', 'done', 'outcome', ARGV[2])
 end
 for i = 1, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
+`
+
+/**
+ * An asker's client has left. If nobody else asks, the job is cancelled: a worker
+ * that has not begun never will, and whoever looks at the result sees so.
+ * KEYS: claim, cancel, result keys. ARGV: run, asker, ttl ms, values.
+ */
+const LEAVE = `
+local claim = redis.call('HMGET', KEYS[1], 'run', 'state')
+if claim[1] ~= ARGV[1] then return 'ended' end
+redis.call('HDEL', KEYS[1], 'asker:' .. ARGV[2])
+if claim[2] ~= 'claimed' and claim[2] ~= 'published' then return 'ended' end
+if redis.call('EXISTS', unpack(KEYS, 3)) > 0 then return 'ended' end
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if string.sub(field, 1, 6) == 'asker:' then return 'asked' end
+end
+redis.call('HSET', KEYS[1], 'state', 'cancelled')
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
+for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'PX', ARGV[3]) end
+return 'cancelled'
+`
+
+/**
+ * KEYS: claim, deltas, result keys. ARGV: ttl ms.
+ * Returns how many keys were given their time to live, how many results stand, and what is
+ * left of the job's life in ms.
+ */
+const SWEEP = `${NOW}
+local swept = 0
+for i = 1, #KEYS do
+  if redis.call('PTTL', KEYS[i]) == -1 then
+    redis.call('PEXPIRE', KEYS[i], ARGV[1])
+    swept = swept + 1
+  end
+end
+local claim = redis.call('HMGET', KEYS[1], 'state', 'deadline')
+local left = 0
+if claim[1] == 'claimed' or claim[1] == 'published' then left = math.max(0, claim[2] - now) end
+return {swept, redis.call('EXISTS', unpack(KEYS, 3)), left}
 `
 
 /**
@@ -139,13 +189,18 @@ export type EnterReply = [
   answered: number,
   remainingMs: number,
   ageMs: number,
+  isLost: number,
 ]
+
+export type SweepReply = [swept: number, standing: number, lifeMs: number]
 
 export const scripts = {
   enterClaim: script<EnterReply>(ENTER),
   markPublished: script<null>(PUBLISHED),
   releaseClaim: script<number>(RELEASE),
   finishClaim: script<null>(FINISH),
+  leaveClaim: script<'ended' | 'asked' | 'cancelled'>(LEAVE),
+  sweepJob: script<SweepReply>(SWEEP),
   dropForeign: script<null>(DROP_FOREIGN),
   lookBeforeRun: script<'run' | 'stale' | 'cancelled' | 'answered'>(LOOK),
   writeAnswer: script<'written' | 'stale' | 'answered'>(ANSWER),

@@ -43,16 +43,22 @@ test('a replica killed between claim and publish is taken over, also by a reques
 
 test('a refused publish releases the claim, and whoever joined it on another replica is not stranded', async () => {
   const settings = { ...freshSettings(), TIMEOUT: '15' }
+  const { QUEUE_NAME: queue, REDIS_PREFIX: prefix } = settings
+  const [channel, redis] = [await testChannel(), await testRedis()]
+  // A queue that is full refuses whatever comes next.
+  await channel.assertQueue(queue, {
+    durable: false,
+    arguments: { 'x-max-length': 1, 'x-overflow': 'reject-publish' },
+  })
+  channel.sendToQueue(queue, Buffer.from('in the way'))
   const proxy = new LinkProxy(inject('services').RABBIT_MQ_URL)
   onTestFinished(() => proxy.close())
   const RABBIT_MQ_URL = await proxy.open()
   const { first, second } = await startReplicas(settings, { RABBIT_MQ_URL })
-  const [channel, redis] = [await testChannel(), await testRedis()]
-  const claim = `{${settings.REDIS_PREFIX}:c-2}:claim`
+  const claim = `{${prefix}:c-2}:claim`
 
-  await channel.deleteQueue(settings.QUEUE_NAME)
   const refused = await generate(first.url, 'c-2', 'x')
-  expect(refused.body).toMatchObject({ status: 503, code: 'no_such_queue', job_id: 'c-2' })
+  expect(refused.body).toMatchObject({ status: 503, code: 'queue_full', job_id: 'c-2' })
   expect(refused.headers.get('retry-after')).toBe('1')
   expect(await redis.exists(claim)).toBe(0)
 
@@ -61,10 +67,12 @@ test('a refused publish releases the claim, and whoever joined it on another rep
   const first2 = generate(first.url, 'c-2', 'x')
   await eventually('the first has claimed it', () => redis.exists(claim))
   const joined = generate(second.url, 'c-2', 'x')
-  expect((await first2).body.code).toBe('no_such_queue')
-  const worker = await startPlainWorker(settings, ({ content }) => content)
+  expect((await first2).body.code).toBe('queue_full')
+  await channel.purgeQueue(queue)
+  const message = await eventually('the message of the second', () => channel.get(queue))
+  expect(message.properties.messageId).toBe('c-2')
+  await redis.set(`${prefix}:c-2`, '{"content":"x"}')
   expect((await joined).body).toEqual({ content: 'x' })
-  expect(worker.tasks).toHaveLength(1)
 })
 
 test('a reused id is a new run after success with another payload, after failure and after expiry', async () => {

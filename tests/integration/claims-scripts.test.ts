@@ -15,10 +15,14 @@ async function scene() {
   const claims = new Claims(connection.client)
   const key = `scripts-${randomUUID()}`
   const keys = [key] as const
-  const enter = (fingerprint: string, token: string, graceMs = 5_000) =>
-    claims.enter({ keys, fingerprint, owner: '', token, jobTtlMs: 10_000, keepMs: 10_000, graceMs })
+  const enter = (fingerprint: string, token: string, graceMs = 5_000) => {
+    const lives = { jobTtlMs: 10_000, keepMs: 10_000, graceMs }
+    return claims.enter({ keys, fingerprint, owner: '', token, asker: `of ${token}`, ...lives })
+  }
+  const leave = (run: string, asker: string) =>
+    claims.leave(run, `of ${asker}`, [{ key, value: 'cancelled' }], 5_000)
   const stored = () => redis.hGetAll(`{${key}}:claim`)
-  return { claims, redis, key, keys, enter, stored }
+  return { claims, redis, key, keys, enter, leave, stored }
 }
 
 describe('a claim', () => {
@@ -78,5 +82,43 @@ describe('a claim', () => {
     expect(await redis.get(key)).toBe('replaced')
     await claims.dropForeign(keys, 'another', 'replaced')
     expect(await redis.get(key)).toBeNull()
+  })
+
+  test('is cancelled when its last asker has left, with a result that says so', async () => {
+    const { redis, key, enter, leave, stored } = await scene()
+    await enter('f', 'first')
+    await enter('f', 'second')
+    expect(await leave('first', 'first')).toBe('asked')
+    expect((await stored()).state).toBe('claimed')
+    expect(await leave('first', 'second')).toBe('cancelled')
+    expect((await stored()).state).toBe('cancelled')
+    expect(await redis.get(key)).toBe('cancelled')
+    expect(await redis.get(`{${key}}:cancel`)).toBe('first')
+    for (const name of [key, `{${key}}:cancel`, `{${key}}:claim`]) {
+      expect(await redis.pTTL(name)).toBeGreaterThan(0)
+    }
+    expect((await enter('f', 'third')).verdict).toBe('new')
+  })
+
+  test('is not cancelled by leaving it when it has ended, has a result, or is another run’s', async () => {
+    const { claims, redis, key, keys, enter, leave, stored } = await scene()
+    await enter('f', 'first')
+    expect(await leave('another', 'first')).toBe('ended')
+    await redis.set(key, 'a result that nobody has read yet')
+    expect(await leave('first', 'first')).toBe('ended')
+    await claims.finish(keys, 'first', 'succeeded', 5_000)
+    expect(await leave('first', 'first')).toBe('ended')
+    expect(await stored()).toMatchObject({ state: 'done', outcome: 'succeeded' })
+    expect(await redis.get(key)).toBe('a result that nobody has read yet')
+  })
+
+  test('whose result Redis has lost is a new run that says so', async () => {
+    const { claims, redis, key, keys, enter } = await scene()
+    await enter('f', 'first')
+    await redis.set(key, 'x')
+    await claims.finish(keys, 'first', 'succeeded', 5_000)
+    expect(await enter('f', 'second')).toMatchObject({ verdict: 'replay', isLost: false })
+    await redis.del(key)
+    expect(await enter('f', 'second')).toMatchObject({ verdict: 'new', isLost: true })
   })
 })

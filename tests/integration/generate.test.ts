@@ -205,23 +205,3 @@ test('the time to live of claim and result is set once the outcome was read', as
   expect(await redis.ttl(key)).toBeLessThanOrEqual(100)
   expect(await redis.ttl(`{${key}}:claim`)).toBeLessThanOrEqual(100)
 })
-
-test('a client that leaves frees its subscription, and the job’s result stays for the next', async () => {
-  const settings = freshSettings()
-  const gateway = await startGateway(settings)
-  const client = new AbortController()
-  const request = fetch(`${gateway.url}/generate`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ job_id: 'a-11', meta: {}, content: 'x' }),
-    signal: client.signal,
-  })
-  await eventually('the request is pending', () => gateway.load().pending === 1)
-  client.abort()
-  await expect(request).rejects.toThrow('aborted')
-  await eventually('nothing is left', () => gateway.load().pending === 0)
-  await eventually('only the probe is left', () => gateway.load().subscriptions === 1)
-  const worker = await startPlainWorker(settings, () => 'kept')
-  expect((await generate(gateway.url, 'a-11', 'x')).body).toEqual({ content: 'kept' })
-  expect(worker.tasks).toHaveLength(1)
-})

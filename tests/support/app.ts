@@ -1,5 +1,6 @@
 import { vi } from 'vitest'
 import { createApp } from '../../src/http/app.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { Lines } from '../../dev/lines.ts'
 import type { Answer } from '../../src/gateway.ts'
@@ -24,6 +25,7 @@ export function appWith(
     queues: ['q', 'other'],
     maxBodyBytes,
     health: () => [{ name: 'broker', ready: false, detail: 'not connected' }],
+    metrics: createMetrics(),
     log: createLog('debug', lines),
   })
   const post = async (path: string, body: unknown, headers: Record<string, string> = {}) => {

@@ -32,7 +32,7 @@ describe('readConfig', () => {
   })
 
   test.each(['True', 'true', '1'])('QUEUE_DURABLE=%s as protollm_api’s .env has it', (value) => {
-    expect(readConfig({ QUEUE_DURABLE: value }).dialect.queue.durable).toBe(true)
+    expect(readConfig({ QUEUE_DURABLE: value }).queueOptions('q').durable).toBe(true)
   })
 
   test('the default queue comes first, and no queue twice', () => {

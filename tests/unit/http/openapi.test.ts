@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { createApp } from '../../../src/http/app.ts'
+import { createMetrics } from '../../../src/telemetry/metrics.ts'
 import { createLog } from '../../../src/telemetry/log.ts'
 
 const app = createApp({
@@ -8,6 +9,7 @@ const app = createApp({
   queues: ['q'],
   maxBodyBytes: 1,
   health: () => [],
+  metrics: createMetrics(),
   log: createLog('silent'),
 })
 const document = (await (await app.request('/openapi.json')).json()) as {

@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto'
+import { WireFormatError } from './dialect.ts'
+import { GatewayError } from './errors.ts'
+import { errorFields } from './telemetry/log.ts'
+import type { Dialect } from './dialect.ts'
+import type { Job, Outcome } from './job.ts'
+import type { Claims, Entered } from './redis/claims.ts'
+import type { Results } from './redis/results.ts'
+import type { Sweep } from './redis/sweep.ts'
+import type { Log } from './telemetry/log.ts'
+import type { Metrics } from './telemetry/metrics.ts'
+
+/** How long a claim may stay unpublished before another replica takes it over. */
+export const CLAIM_GRACE_MS = 5_000
+
+export interface HeldClaimParts {
+  readonly dialect: Dialect
+  readonly claims: Pick<Claims, keyof Claims>
+  readonly results: Pick<Results, 'read'>
+  readonly sweep: Pick<Sweep, 'track' | 'untrack'>
+  /** How long a job may wait and run. */
+  readonly jobTtlMs: number
+  /** How long an outcome can be fetched. */
+  readonly resultTtlMs: number
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** What one pending job knows of its claim and does to it. What an answer does not depend on runs in the background. */
+export class HeldClaim {
+  /** The run whose result is ours; known once the claim was entered. */
+  run: string | undefined
+  /** Two messages of one job: a worker may write after the outcome was read. */
+  mayRunTwice = false
+  readonly keys: readonly [string, ...string[]]
+  readonly #job: Job
+  readonly #wireId: string
+  readonly #fingerprint: string
+  readonly #parts: HeldClaimParts
+  /** Ours as long as somebody waits here: what the claim and the sweep know us by. */
+  readonly #asker = randomUUID()
+  /** Ours alone: what we hold the claim by while we are to publish it. */
+  #token = randomUUID()
+  #isPublisher = false
+
+  constructor(
+    ids: { readonly job: Job; readonly wireId: string; readonly fingerprint: string },
+    parts: HeldClaimParts,
+  ) {
+    this.#job = ids.job
+    this.#wireId = ids.wireId
+    this.#fingerprint = ids.fingerprint
+    this.#parts = parts
+    this.keys = parts.dialect.resultKeys(ids.wireId)
+  }
+
+  async enter(): Promise<Entered> {
+    const { claims, sweep, jobTtlMs, resultTtlMs, metrics } = this.#parts
+    this.#token = randomUUID()
+    // Sent before the claim and so before the publish: no job is outside the index.
+    this.#inBackground('sweep.track', sweep.track(this.#wireId, this.#asker, jobTtlMs))
+    try {
+      const entered = await claims.enter({
+        keys: this.keys,
+        fingerprint: this.#fingerprint,
+        owner: this.#job.owner,
+        token: this.#token,
+        asker: this.#asker,
+        jobTtlMs,
+        keepMs: resultTtlMs,
+        graceMs: CLAIM_GRACE_MS,
+      })
+      metrics.claims.inc({ result: entered.verdict })
+      if (entered.isLost) metrics.resultsLost.inc()
+      if (entered.verdict === 'new' || entered.verdict === 'takeover') this.#isPublisher = true
+      // Whoever publishes it has it in the index.
+      else if (!this.#isPublisher) this.#untrack()
+      return entered
+    } catch (error) {
+      throw new GatewayError('results_down', 'the job could not be claimed', { cause: error })
+    }
+  }
+
+  /** Another payload holds the id; but if its result stands, it has ended, only nobody has said so yet. */
+  async enterAfterItsEnd(held: Entered): Promise<Entered> {
+    if (!held.isAnswered) throw conflict()
+    const { claims, resultTtlMs } = this.#parts
+    const kind = await this.#kindOfEnd(held.run)
+    if (kind === 'running') throw conflict()
+    await claims.finish(this.keys, held.run, kind, resultTtlMs)
+    const again = await this.enter()
+    if (again.verdict === 'conflict') throw conflict()
+    return again
+  }
+
+  /** `false` when another holds the claim. If it cannot be asked, it goes stale and is taken over after the grace. */
+  async release(): Promise<boolean> {
+    const { claims, log } = this.#parts
+    this.#untrack()
+    try {
+      return await claims.release(this.keys, this.#token)
+    } catch (error) {
+      log.warn(errorFields(error), 'claim.release_failed')
+      return true
+    }
+  }
+
+  markPublished(): void {
+    const { claims } = this.#parts
+    this.#inBackground('claim.mark', claims.markPublished(this.keys, this.run as string))
+  }
+
+  /** The outcome was read. */
+  finish(kind: Outcome['kind']): void {
+    const { claims, resultTtlMs } = this.#parts
+    const run = this.run as string
+    this.#inBackground('claim.finish', claims.finish(this.keys, run, kind, resultTtlMs))
+    // A second message's result would stand without a time to live: the sweep is to look.
+    if (this.#isPublisher && !this.mayRunTwice) this.#untrack()
+  }
+
+  /** All clients have left. Returns whether others still ask for it. */
+  async leave(): Promise<boolean> {
+    const { claims, dialect, resultTtlMs, log, metrics } = this.#parts
+    if (this.run === undefined) return false
+    const writes = dialect.encodeOutcome(this.#wireId, { kind: 'cancelled' }, this.run)
+    try {
+      const result = await claims.leave(this.run, this.#asker, writes, resultTtlMs)
+      if (result === 'cancelled') {
+        metrics.claims.inc({ result })
+        log.info({ job: this.#job.id }, 'job.cancelled')
+      }
+      return result === 'asked'
+    } catch (error) {
+      log.warn(errorFields(error), 'claim.leave_failed')
+      return true
+    }
+  }
+
+  dropForeign(run: string, value: string): void {
+    const { claims, log } = this.#parts
+    log.warn({ job: this.#job.id }, 'job.foreign_run')
+    this.#inBackground('claim.drop', claims.dropForeign(this.keys, run, value))
+  }
+
+  async #kindOfEnd(ofRun: string): Promise<Outcome['kind'] | 'running'> {
+    try {
+      const { values, run } = await this.#parts.results.read(this.keys)
+      const decoded = this.#parts.dialect.decodeResult(values)
+      // Another run's, or not there any more: it says nothing about this one.
+      const isItsOwn = run === ofRun && (decoded?.run === undefined || decoded.run === ofRun)
+      return (isItsOwn ? decoded?.outcome.kind : undefined) ?? 'running'
+    } catch (error) {
+      // Nobody can read it: an end as well, of the kind that a retry runs anew.
+      if (isUnreadable(error)) return 'failed'
+      throw error
+    }
+  }
+
+  #untrack(): void {
+    this.#inBackground('sweep.untrack', this.#parts.sweep.untrack(this.#wireId, this.#asker))
+  }
+
+  #inBackground(step: string, work: Promise<void>): void {
+    work.catch((error: unknown) => this.#parts.log.warn(errorFields(error), `${step}_failed`))
+  }
+}
+
+export const conflict = () =>
+  new GatewayError('job_conflict', 'a job with this id and another payload is under way')
+
+const isUnreadable = (error: unknown): boolean =>
+  error instanceof WireFormatError || (error instanceof GatewayError && error.code === 'bad_result')

@@ -1,0 +1,100 @@
+import { deadLetterHandler } from './dead-letter.ts'
+import { Gateway } from './gateway.ts'
+import { Broker } from './rabbitmq/broker.ts'
+import { Claims } from './redis/claims.ts'
+import { RedisConnection, databaseOf } from './redis/connect.ts'
+import { Probe } from './redis/probe.ts'
+import { Push } from './redis/push.ts'
+import { Results } from './redis/results.ts'
+import { Sweep } from './redis/sweep.ts'
+import type { Config } from './config.ts'
+import type { PartHealth } from './http/operations.ts'
+import type { Log } from './telemetry/log.ts'
+import type { Metrics } from './telemetry/metrics.ts'
+
+/** What closing the link to the broker may take once nobody waits any more. */
+const CLOSE_DEADLINE_MS = 2_000
+
+export interface Parts {
+  readonly gateway: Gateway
+  readonly health: () => PartHealth[]
+  /** Requests held, and keys subscribed to (one of them the probe's): what must return to 0 and 1. */
+  readonly load: () => { readonly pending: number; readonly subscriptions: number }
+  /** Begins to connect; resolves at once, whether or not the servers are there. */
+  open(): Promise<void>
+  /** In reverse order. Nobody may be waiting any more. */
+  close(): Promise<void>
+}
+
+/** Makes the gateway and all it stands on, and ties them together. */
+export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
+  const { dialect, redisUrl, redisPrefix: prefix, notifyConfig } = config
+  const data = new RedisConnection(redisUrl, 'data', log)
+  const subscriber = new RedisConnection(redisUrl, 'subscriber', log)
+  const push = new Push(subscriber, databaseOf(redisUrl), log)
+  const probe = new Probe({ push, subscriber, data, prefix, notifyConfig, log, metrics })
+  const sweep = new Sweep({ ...config.gateway, connection: data, dialect, prefix, log, metrics })
+  const claims = new Claims(data.client)
+  const { rabbitUrl: url, queues, queueOptions, hasDeadQueue } = config
+  const onDeadLetter = hasDeadQueue
+    ? deadLetterHandler({ ...config.gateway, dialect, claims, log, metrics })
+    : undefined
+  const broker = new Broker({ url, queues, queueOptions, onDeadLetter, log, metrics })
+  const gateway = new Gateway({
+    ...config.gateway,
+    dialect,
+    broker,
+    push,
+    sweep,
+    log,
+    metrics,
+    claims,
+    results: new Results(data.client),
+    resultLinks: [data.link, subscriber.link, probe.link],
+  })
+  metrics.watch({
+    pending: () => gateway.pending,
+    subscriptions: () => push.size,
+    brokerConnected: () => broker.link.ready,
+    brokerBlocked: () => broker.isBlocked,
+    redis: { data: () => data.link.ready, subscriber: () => subscriber.link.ready },
+    push: { keyspace: () => probe.link.ready },
+  })
+  return {
+    gateway,
+    health: () => healthOf(gateway, broker, data, subscriber, probe),
+    load: () => ({ pending: gateway.pending, subscriptions: push.size }),
+    open: async () => {
+      for (const connection of [data, subscriber]) connection.open()
+      probe.open()
+      sweep.open()
+      await broker.open()
+    },
+    close: async () => {
+      await sweep.close()
+      await probe.close()
+      await broker.close(CLOSE_DEADLINE_MS)
+      for (const connection of [subscriber, data]) connection.close()
+    },
+  }
+}
+
+function healthOf(
+  gateway: Gateway,
+  broker: Broker,
+  data: RedisConnection,
+  subscriber: RedisConnection,
+  probe: Probe,
+): PartHealth[] {
+  const redisReady = data.link.ready && subscriber.link.ready
+  return [
+    { name: 'broker', ready: broker.isReady, detail: broker.describe() },
+    { name: 'redis', ready: redisReady, detail: data.link.reason || subscriber.link.reason },
+    { name: 'push', ready: redisReady && probe.link.ready, detail: probe.describe() },
+    {
+      name: 'gateway',
+      ready: !gateway.isDraining,
+      detail: `${gateway.isDraining ? 'stopping, ' : ''}${gateway.pending} requests pending`,
+    },
+  ]
+}

@@ -1,0 +1,118 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { errorFields } from '../telemetry/log.ts'
+import { claimKey, deltasKey, pendingKey } from './keys.ts'
+import type { Dialect } from '../dialect.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { RedisConnection } from './connect.ts'
+import type { SweepReply } from './scripts.ts'
+
+const MIN_SLEEP_MS = 1_000
+const MAX_SLEEP_MS = 30_000
+/** Jobs looked at in one go; more follow at once. */
+const BATCH = 100
+
+export interface SweepOptions {
+  readonly connection: RedisConnection
+  readonly dialect: Pick<Dialect, 'resultKeys'>
+  readonly prefix: string
+  readonly jobTtlMs: number
+  readonly resultTtlMs: number
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/**
+ * Gives a time to live to results that nobody read: of a gateway that died, of a
+ * request whose time was over, of a worker that came late.
+ *
+ * A job stands in an index from before its publish until its outcome was read,
+ * by the time its life ends. Any replica works off what is due. A job without a
+ * result then is looked at once more, as long after its life as results are
+ * kept: its message has expired, but a worker may have had it.
+ */
+export class Sweep {
+  readonly #options: SweepOptions
+  readonly #index: string
+  readonly #maxSleepMs: number
+  readonly #closing = new AbortController()
+  #running: Promise<void> = Promise.resolve()
+
+  constructor(options: SweepOptions) {
+    this.#options = options
+    this.#index = pendingKey(options.prefix)
+    const { jobTtlMs, resultTtlMs } = options
+    this.#maxSleepMs = Math.min(MAX_SLEEP_MS, jobTtlMs, resultTtlMs)
+  }
+
+  open(): void {
+    this.#running = this.#sweepUntilClosed()
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await this.#running
+  }
+
+  /** `token` keeps the entries of several askers of one id apart. */
+  async track(wireId: string, token: string, lifeMs: number): Promise<void> {
+    const { client } = this.#options.connection
+    await client.zAdd(this.#index, { score: Date.now() + lifeMs, value: `1 ${token} ${wireId}` })
+  }
+
+  async untrack(wireId: string, token: string): Promise<void> {
+    await this.#options.connection.client.zRem(this.#index, `1 ${token} ${wireId}`)
+  }
+
+  async #sweepUntilClosed(): Promise<void> {
+    const { connection, log } = this.#options
+    const { signal } = this.#closing
+    while (!signal.aborted) {
+      let sleepMs = MIN_SLEEP_MS
+      try {
+        if (connection.link.ready) sleepMs = await this.#sweep()
+      } catch (error) {
+        log.warn(errorFields(error), 'sweep.failed')
+      }
+      await delay(sleepMs, undefined, { signal }).catch(() => {})
+    }
+  }
+
+  /** Works off what is due; returns how long nothing will be. */
+  async #sweep(): Promise<number> {
+    const { client } = this.#options.connection
+    const due = await client.zRangeWithScores(this.#index, 0, BATCH - 1)
+    const now = Date.now()
+    for (const { value, score } of due) {
+      const dueInMs = score - now
+      if (dueInMs > 0) return Math.min(Math.max(dueInMs, MIN_SLEEP_MS), this.#maxSleepMs)
+      await this.#settle(value)
+    }
+    // What was put off is to be looked at, too.
+    return due.length === 0 ? this.#maxSleepMs : 0
+  }
+
+  async #settle(entry: string): Promise<void> {
+    const { connection, dialect, resultTtlMs, log, metrics } = this.#options
+    const { client } = connection
+    const [look, token, wireId] = entry.split(' ') as [string, string, string]
+    const keys = dialect.resultKeys(wireId)
+    const reply: unknown = await client.sweepJob(
+      [claimKey(keys[0]), deltasKey(keys[0]), ...keys],
+      [String(resultTtlMs)],
+    )
+    const [swept, stands, lifeMs] = reply as SweepReply
+    if (swept > 0) {
+      metrics.swept.inc(swept)
+      log.info({ job: wireId }, 'sweep.ttl_set')
+    }
+    const again = { now: Date.now(), first: `1 ${token} ${wireId}`, last: `2 ${token} ${wireId}` }
+    // A newer run of the same id goes on: it ends later.
+    if (lifeMs > 0) await client.zAdd(this.#index, { score: again.now + lifeMs, value: entry })
+    else if (stands > 0 || look === '2') await client.zRem(this.#index, entry)
+    else {
+      const later = { score: again.now + resultTtlMs, value: again.last }
+      await client.multi().zRem(this.#index, again.first).zAdd(this.#index, later).exec()
+    }
+  }
+}

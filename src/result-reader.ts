@@ -1,0 +1,83 @@
+import { GatewayError } from './errors.ts'
+import type { Decoded, Dialect } from './dialect.ts'
+import type { HintSource } from './redis/push.ts'
+import type { Results } from './redis/results.ts'
+
+/** What leads to a read: a hint, the look after a SUBSCRIBE for a job already under way, the last look. */
+export type ReadSource = HintSource | 'armed_read' | 'deadline'
+
+export interface ReaderOptions {
+  readonly results: Pick<Results, 'read'>
+  readonly dialect: Pick<Dialect, 'decodeResult'>
+  readonly keys: readonly [string, ...string[]]
+  /** The run that is waited for. */
+  readonly run: () => string | undefined
+  /** Nothing is waited for any more. */
+  readonly isOver: () => boolean
+  /** The job has ended. */
+  readonly onDecoded: (decoded: Decoded, source: ReadSource, value: string) => void
+  /** Ours has ended and been read elsewhere; what stands there now answers somebody else. */
+  readonly onMoved: () => void
+  /** The result stands there and nobody can read it. */
+  readonly onUnreadable: (error: unknown) => void
+  /** An event told of a result, and nothing stands there. */
+  readonly onVanished: () => void
+}
+
+/**
+ * Reads a job's keys, one read at a time. Asked for during a read, it is done
+ * again: what was read may have been too early.
+ */
+export class ResultReader {
+  readonly #options: ReaderOptions
+  #reading: Promise<void> | undefined
+  /** Why it is to be read (again); undefined when nothing has happened since. */
+  #dirty: ReadSource | undefined
+
+  constructor(options: ReaderOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when no read is left to do. Never rejects. */
+  read(source: ReadSource): Promise<void> {
+    this.#dirty = source
+    this.#reading ??= this.#readUntilClean()
+    return this.#reading
+  }
+
+  async #readUntilClean(): Promise<void> {
+    while (this.#dirty !== undefined && !this.#options.isOver()) {
+      const source = this.#dirty
+      this.#dirty = undefined
+      try {
+        await this.#readOnce(source)
+      } catch (error) {
+        // Redis away: it is read again when it is back.
+        const isAway = error instanceof GatewayError && error.code === 'results_down'
+        if (!isAway) this.#options.onUnreadable(error)
+      }
+    }
+    // In the same turn as the last look at `#dirty`, or a hint in between would be lost.
+    this.#reading = undefined
+  }
+
+  async #readOnce(source: ReadSource): Promise<void> {
+    const {
+      results,
+      dialect,
+      keys,
+      run: ours,
+      isOver,
+      onDecoded,
+      onMoved,
+      onVanished,
+    } = this.#options
+    const { values, run } = await results.read(keys)
+    if (isOver()) return
+    if (run !== null && run !== ours()) return onMoved()
+    const decoded = dialect.decodeResult(values)
+    if (decoded !== undefined) return onDecoded(decoded, source, values[0] as string)
+    // Evicted, or taken away between the event and the read. A later event may still bring one.
+    if (source === 'notification' && values.every((value) => value === null)) onVanished()
+  }
+}

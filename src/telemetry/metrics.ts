@@ -1,0 +1,102 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+/** Up to the five minutes a request is held by default. */
+const JOB_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
+/** Of one step on a link: 0.2 ms on loopback, the confirm's deadline at the other end. */
+const LINK_BUCKETS = [0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5]
+
+/** What is looked at when somebody asks, and not counted as it happens. */
+export interface Gauges {
+  readonly pending: () => number
+  readonly subscriptions: () => number
+  readonly brokerConnected: () => boolean
+  readonly brokerBlocked: () => boolean
+  /** By the connection's role. */
+  readonly redis: Readonly<Record<string, () => boolean>>
+  /** By the mode: how a write wakes us. */
+  readonly push: Readonly<Record<string, () => boolean>>
+}
+
+export type Metrics = ReturnType<typeof createMetrics>
+
+/**
+ * Every metric there is, in a registry of its own, in seconds and counts. No
+ * label carries an id, a key or what a user wrote: each has a few values known
+ * beforehand.
+ */
+export function createMetrics() {
+  const registry = new Registry()
+  const registers = [registry]
+  const counter = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
+    new Counter({ name: `gateway_${name}`, help, labelNames, registers })
+  const histogram = <L extends string = never>(
+    name: string,
+    help: string,
+    buckets: number[],
+    labelNames: L[] = [],
+  ) => new Histogram({ name: `gateway_${name}`, help, buckets, labelNames, registers })
+  const gauge = <L extends string = never>(name: string, help: string, labelNames: L[] = []) =>
+    new Gauge({ name: `gateway_${name}`, help, labelNames, registers })
+
+  return {
+    registry,
+    httpRequests: counter('http_requests_total', 'Answered requests', ['route', 'method', 'code']),
+    httpSeconds: histogram('http_request_duration_seconds', 'From head to answer', JOB_BUCKETS),
+    /** An outcome's kind or an error's code, once for all who waited here for the same job. */
+    jobs: counter('jobs_total', 'Jobs by how they ended here', ['dialect', 'mode', 'outcome']),
+    jobSeconds: histogram('job_duration_seconds', 'From request to outcome', JOB_BUCKETS, ['mode']),
+    publishes: counter(
+      'publish_total',
+      'Messages by what became of them: confirmed, late (no confirm in time), lost (link gone before it), returned (no such queue), refused (queue full), not_sent',
+      ['result'],
+    ),
+    confirmSeconds: histogram('publish_confirm_seconds', 'Publish to confirm', LINK_BUCKETS),
+    probeSeconds: gauge('push_probe_seconds', 'Last round trip of the probe: write to event'),
+    wakeups: counter(
+      'result_wakeups_total',
+      'Outcomes by what led to the read. reconcile and deadline above about 0: events are being lost',
+      ['source'],
+    ),
+    resultsLost: counter('results_lost_total', 'Results that were announced or read, and are gone'),
+    notifySeconds: histogram('notify_to_read_seconds', 'Event to decoded outcome', LINK_BUCKETS),
+    claims: counter('claims_total', 'What claims were found or turned into', ['result']),
+    rejected: counter('rejected_total', 'Jobs not accepted, or perhaps not', ['reason']),
+    swept: counter('swept_total', 'Results given their time to live by the sweep'),
+    deadLetters: counter('dead_letters_total', 'Messages the broker gave up', ['reason']),
+
+    /** Called once, when the parts stand. */
+    watch(gauges: Gauges): void {
+      const look = (name: string, help: string, value: () => number | boolean) =>
+        new Gauge({
+          name: `gateway_${name}`,
+          help,
+          registers,
+          collect() {
+            this.set(Number(value()))
+          },
+        })
+      look('jobs_pending', 'Requests held', gauges.pending)
+      look('subscriptions', 'Keys subscribed to, the probe’s too', gauges.subscriptions)
+      look('broker_connected', 'The broker takes messages', gauges.brokerConnected)
+      look('broker_blocked', 'An alarm of the broker is on', gauges.brokerBlocked)
+      watchLabelled(registry, 'redis_connected', 'Redis is connected', 'role', gauges.redis)
+      watchLabelled(registry, 'push_ready', 'Writes are known to reach us', 'mode', gauges.push)
+    },
+  }
+}
+
+/** A gauge whose label has these values, each looked up when somebody asks. */
+function watchLabelled(
+  registry: Registry,
+  name: string,
+  help: string,
+  label: string,
+  values: Readonly<Record<string, () => boolean>>,
+): void {
+  const collect = function (this: Gauge<string>): void {
+    for (const [value, isTrue] of Object.entries(values)) {
+      this.set({ [label]: value }, Number(isTrue()))
+    }
+  }
+  new Gauge({ name: `gateway_${name}`, help, labelNames: [label], registers: [registry], collect })
+}
