@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { collectDefaultMetrics } from 'prom-client'
 import { readConfig } from './config.ts'
-import { configOrExit, stopOnSignal } from './program.ts'
+import { configOrExit, stopOnSignal, surviveRejections } from './program.ts'
 import { startServer } from './server.ts'
 import { createLog, errorFields } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
@@ -9,6 +9,7 @@ import { VERSION } from './version.ts'
 
 const config = configOrExit(readConfig)
 const log = createLog(config.logLevel)
+surviveRejections(log)
 const metrics = createMetrics()
 collectDefaultMetrics({ register: metrics.registry })
 const server = await startServer(config, log, metrics).catch((error: unknown) => {

@@ -1,4 +1,5 @@
 import { ConfigError } from './config.ts'
+import { faultFields } from './telemetry/log.ts'
 import type { Env } from './config.ts'
 import type { Log } from './telemetry/log.ts'
 
@@ -14,6 +15,13 @@ export function configOrExit<T>(read: (env: Env) => T): T {
     process.stderr.write(`${error.message}\n`)
     return process.exit(BAD_CONFIG)
   }
+}
+
+/** A promise that nobody awaited is a defect, and no reason to break off every request that is held. */
+export function surviveRejections(log: Log): void {
+  process.on('unhandledRejection', (error) => {
+    log.error(faultFields(error), 'program.unhandled_rejection')
+  })
 }
 
 /** One Ctrl-C can arrive twice, from the terminal and by way of npm: what follows so soon is the same one. */

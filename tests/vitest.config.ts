@@ -18,7 +18,7 @@ export default defineConfig({
         root,
         test: {
           name: 'servers',
-          include: ['tests/integration/**/*.test.ts', 'tests/e2e/**/*.test.ts'],
+          include: ['tests/{integration,e2e,faults}/**/*.test.ts'],
           globalSetup: 'tests/support/global-setup.ts',
           // The tests measure nothing, but two at a time on a small machine would starve each other's servers.
           fileParallelism: false,

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { configOrExit, stopOnSignal } from '../src/program.ts'
+import { configOrExit, stopOnSignal, surviveRejections } from '../src/program.ts'
 import { RedisConnection } from '../src/redis/connect.ts'
 import { createLog } from '../src/telemetry/log.ts'
 import { readWorkerConfig } from './config.ts'
@@ -9,6 +9,7 @@ import { Worker } from './worker.ts'
 
 const config = configOrExit(readWorkerConfig)
 const log = createLog(config.logLevel)
+surviveRejections(log)
 const redis = new RedisConnection(config.redisUrl, 'worker', log)
 const engine = config.engine === 'openai' ? openaiEngine(config.openai) : echoEngine(config.echo)
 const worker = new Worker({ ...config, redis, engine, log })

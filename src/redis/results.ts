@@ -33,9 +33,10 @@ export class Results {
       const claim = claimKey(keys[0])
       // Sent together, answered in this order. One command per key: MGET would hide a key of another type.
       const pieces = keys.map((key) => this.#client.getRange(key, 0, PIECE_BYTES - 1))
-      const run = this.#client.hGet(claim, 'run')
-      const texts = (await Promise.all(pieces)).map((text) => text ?? '')
-      if (texts.every(isShort)) return { values: texts, run: await run }
+      // Awaited together: a rejection that nobody awaits ends the process.
+      const [run, ...first] = await Promise.all([this.#client.hGet(claim, 'run'), ...pieces])
+      const texts = first.map((text) => text ?? '')
+      if (texts.every(isShort)) return { values: texts, run: run ?? null }
       const values = await Promise.all(
         keys.map((key, index) => this.#complete(key, texts[index] as string)),
       )

@@ -119,6 +119,14 @@ return 'cancelled'
 `
 
 /**
+ * KEYS: index. ARGV: score, entry, ttl ms of the index itself: no key of ours is without one.
+ */
+const TRACK = `
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+`
+
+/**
  * KEYS: claim, deltas, result keys. ARGV: ttl ms.
  * Returns how many keys were given their time to live, how many results stand, and what is
  * left of the job's life in ms.
@@ -200,6 +208,7 @@ export const scripts = {
   releaseClaim: script<number>(RELEASE),
   finishClaim: script<null>(FINISH),
   leaveClaim: script<'ended' | 'asked' | 'cancelled'>(LEAVE),
+  trackJob: script<null>(TRACK),
   sweepJob: script<SweepReply>(SWEEP),
   dropForeign: script<null>(DROP_FOREIGN),
   lookBeforeRun: script<'run' | 'stale' | 'cancelled' | 'answered'>(LOOK),

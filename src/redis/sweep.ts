@@ -56,8 +56,7 @@ export class Sweep {
 
   /** `token` keeps the entries of several askers of one id apart. */
   async track(wireId: string, token: string, lifeMs: number): Promise<void> {
-    const { client } = this.#options.connection
-    await client.zAdd(this.#index, { score: Date.now() + lifeMs, value: `1 ${token} ${wireId}` })
+    await this.#put(`1 ${token} ${wireId}`, lifeMs)
   }
 
   async untrack(wireId: string, token: string): Promise<void> {
@@ -106,13 +105,19 @@ export class Sweep {
       metrics.swept.inc(swept)
       log.info({ job: wireId }, 'sweep.ttl_set')
     }
-    const again = { now: Date.now(), first: `1 ${token} ${wireId}`, last: `2 ${token} ${wireId}` }
     // A newer run of the same id goes on: it ends later.
-    if (lifeMs > 0) await client.zAdd(this.#index, { score: again.now + lifeMs, value: entry })
-    else if (stands > 0 || look === '2') await client.zRem(this.#index, entry)
-    else {
-      const later = { score: again.now + resultTtlMs, value: again.last }
-      await client.multi().zRem(this.#index, again.first).zAdd(this.#index, later).exec()
-    }
+    if (lifeMs > 0) return this.#put(entry, lifeMs)
+    if (stands === 0 && look === '1') await this.#put(`2 ${token} ${wireId}`, resultTtlMs)
+    await client.zRem(this.#index, entry)
+  }
+
+  /** To be looked at in so many milliseconds. */
+  async #put(entry: string, inMs: number): Promise<void> {
+    const { connection, jobTtlMs, resultTtlMs } = this.#options
+    const ttlMs = jobTtlMs + 2 * resultTtlMs
+    await connection.client.trackJob(
+      [this.#index],
+      [String(Date.now() + inMs), entry, String(ttlMs)],
+    )
   }
 }

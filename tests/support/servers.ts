@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest'
 import { Keeper } from '../../dev/services/keeper.ts'
-import { findRedis, startRedis } from '../../dev/services/native.ts'
+import { findRabbitmq, findRedis, startRabbitmq, startRedis } from '../../dev/services/native.ts'
 import type { Server } from '../../dev/services/server.ts'
 
 /** A Redis of the test's own, to be misconfigured or stopped; gone after the test. */
@@ -14,4 +14,12 @@ export async function ownRedis(): Promise<Server> {
     await keeper.close()
   })
   return redis
+}
+
+/** A RabbitMQ for all tests of a file, to be killed and frozen. */
+export async function ownRabbitmq(): Promise<Server & { readonly keeper: Keeper }> {
+  const script = findRabbitmq()
+  if (script === undefined) throw new Error('this test needs rabbitmq-server on this machine')
+  const keeper = new Keeper()
+  return { ...(await startRabbitmq(script, keeper)), keeper }
 }

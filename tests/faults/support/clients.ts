@@ -1,0 +1,148 @@
+import { randomUUID } from 'node:crypto'
+import { Agent, request } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import { CANARY } from './canary.ts'
+import type { AnswerClass, Attempt, History, JobRecord } from './history.ts'
+
+export interface ClientsOptions {
+  readonly history: History
+  /** Gateways; one that does not answer is tried again, with the next attempt at the next one. */
+  readonly urls: () => readonly string[]
+  /** New jobs a second, whatever becomes of the ones before. */
+  readonly ratePerS: number
+  readonly maxPending: number
+  /** How long a gateway holds a request. */
+  readonly deadlineMs: number
+  /** Whether a client sends its job again, by the same id, until it has an outcome. */
+  readonly retries: boolean
+}
+
+/** Codes after which a client knows that its job will run or has run. */
+const ACCEPTED = new Set(['timed_out', 'interrupted', 'job_expired', 'worker_failed', 'bad_result'])
+const MAX_ATTEMPTS = 60
+const RETRY_MS = 200
+/** Beyond what is counted as hung, so that it is seen and not waited for. */
+const PATIENCE_MS = 5_000
+
+/** Many clients, each with a job of its own, who write down what they see. */
+export class Clients {
+  readonly #options: ClientsOptions
+  readonly #agent: Agent
+  readonly #pending = new Set<Promise<void>>()
+  #running: Promise<void> = Promise.resolve()
+  #isStopping = false
+
+  constructor(options: ClientsOptions) {
+    this.#options = options
+    this.#agent = new Agent({ keepAlive: true, maxSockets: options.maxPending })
+  }
+
+  start(): void {
+    this.#running = this.#sendAtRate()
+  }
+
+  /** Sends nothing new; resolves when every client has its last answer. */
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    await this.#running
+    await Promise.all(this.#pending)
+  }
+
+  /**
+   * Asks once more for every job whose outcome its client does not know, and for
+   * some of the others, whether their outcome is still the same.
+   */
+  async askAgain(sampleOfAnswered: number): Promise<void> {
+    const jobs = [...this.#options.history.jobs.values()]
+    const last = (job: JobRecord): AnswerClass | undefined => job.attempts.at(-1)?.answer
+    const open = jobs.filter((job) => !['answered', 'refused'].includes(last(job) ?? 'broken'))
+    const answered = jobs.filter((job) => last(job) === 'answered')
+    const every = Math.max(1, Math.ceil(answered.length / sampleOfAnswered))
+    const sample = sampleOfAnswered === 0 ? [] : answered.filter((_, index) => index % every === 0)
+    const queue = [...open, ...sample]
+    const work = async (): Promise<void> => {
+      for (let job = queue.pop(); job !== undefined; job = queue.pop()) {
+        await this.#insist(job, true)
+      }
+    }
+    await Promise.all(Array.from({ length: 32 }, work))
+    this.#agent.destroy()
+  }
+
+  async #sendAtRate(): Promise<void> {
+    const { ratePerS, maxPending } = this.#options
+    const started = performance.now()
+    for (let sent = 0; !this.#isStopping;) {
+      const due = ((performance.now() - started) / 1000) * ratePerS
+      for (; sent < due; sent += 1) if (this.#pending.size < maxPending) this.#send()
+      await delay(5)
+    }
+  }
+
+  #send(): void {
+    const { history, retries } = this.#options
+    const id = randomUUID()
+    const job = history.open(id, `${CANARY} ${id}`)
+    const done = (retries ? this.#insist(job, false) : this.#ask(job, 0, false)).then(() => {
+      this.#pending.delete(done)
+    })
+    this.#pending.add(done)
+  }
+
+  /** As a client with patience does it: the same job again, elsewhere, until it has an outcome. */
+  async #insist(job: JobRecord, isLastAsk: boolean): Promise<void> {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      const { answer } = await this.#ask(job, attempt, isLastAsk)
+      if (answer === 'answered' || answer === 'hung') return
+      await delay(RETRY_MS)
+    }
+  }
+
+  async #ask(job: JobRecord, attempt: number, isLastAsk: boolean): Promise<Attempt> {
+    const urls = this.#options.urls()
+    const url = urls[(attempt + job.id.charCodeAt(0)) % urls.length] as string
+    const startedAt = performance.now()
+    const got = await this.#post(url, { job_id: job.id, meta: {}, content: job.payload })
+    const made = { ...got, startedAt, ms: performance.now() - startedAt, isLastAsk }
+    job.attempts.push(made)
+    return made
+  }
+
+  #post(url: string, body: object): Promise<Pick<Attempt, 'answer' | 'code' | 'content'>> {
+    return new Promise((resolve) => {
+      const text = JSON.stringify(body)
+      const headers = { 'content-type': 'application/json', 'content-length': text.length }
+      const timeout = this.#options.deadlineMs + PATIENCE_MS
+      const options = { method: 'POST', agent: this.#agent, headers }
+      const sent = request(`${url}/generate`, options, (response) => {
+        let answer = ''
+        response.setEncoding('utf8')
+        response.on('data', (chunk: string) => (answer += chunk))
+        response.on('end', () => end(classOf(response.statusCode ?? 0, answer)))
+        response.on('error', () => end({ answer: 'broken', code: 'broken' }))
+      })
+      const timer = setTimeout(() => {
+        end({ answer: 'hung', code: 'hung' })
+        sent.destroy()
+      }, timeout)
+      const end = (result: Pick<Attempt, 'answer' | 'code' | 'content'>): void => {
+        clearTimeout(timer)
+        resolve(result)
+      }
+      sent.on('error', ({ code }: NodeJS.ErrnoException) => {
+        // Nothing was sent: as good as a refusal.
+        if (code === 'ECONNREFUSED') end({ answer: 'refused', code: 'not_listening' })
+        else end({ answer: 'broken', code: 'broken' })
+      })
+      sent.end(text)
+    })
+  }
+}
+
+function classOf(status: number, text: string): Pick<Attempt, 'answer' | 'code' | 'content'> {
+  const body = JSON.parse(text) as { content?: string; code?: string }
+  if (status === 200) return { answer: 'answered', code: '200', content: body.content ?? '' }
+  const code = body.code ?? String(status)
+  if (ACCEPTED.has(code)) return { answer: 'accepted', code }
+  return { answer: code === 'acceptance_unknown' ? 'unknown' : 'refused', code }
+}
