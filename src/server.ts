@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import { createApp } from './http/app.ts'
 import { createParts } from './parts.ts'
@@ -18,6 +19,8 @@ const REQUEST_WITHIN_MS = 60_000
 const CHECK_EVERY_MS = 2_000
 /** A client that takes nothing of its answer for so long is given up: it holds the answer in our memory. */
 const READ_WITHIN_MS = 30_000
+/** For so long a stopping gateway still says so to whoever asks: `/readyz` is 503, every answer closes its connection. */
+const FAREWELL_MS = 1_000
 /** What closing connections may take once nobody waits any more. */
 const CLOSE_DEADLINE_MS = 2_000
 
@@ -64,12 +67,14 @@ export async function startServer(
     url,
     load,
     close: async (graceMs) => {
-      const closed = new Promise((resolve) => http.close(resolve))
-      http.closeIdleConnections()
       const drained = gateway.drain(graceMs)
       for (const response of unanswered) {
         if (!response.headersSent) response.setHeader('connection', 'close')
       }
+      // A client that has a connection open is told on it, instead of finding it cut in the middle of a request.
+      await delay(Math.min(FAREWELL_MS, graceMs))
+      const closed = new Promise((resolve) => http.close(resolve))
+      http.closeIdleConnections()
       await drained
       // Answers are written in the turn after the drain; then no connection is waited for any longer.
       await new Promise((resolve) => setImmediate(resolve))

@@ -2,6 +2,14 @@ import { defineConfig } from 'vitest/config'
 
 const root = new URL('..', import.meta.url).pathname
 
+const withServers = {
+  globalSetup: 'tests/support/global-setup.ts',
+  // The tests measure nothing, but two at a time on a small machine would starve each other's servers.
+  fileParallelism: false,
+  testTimeout: 30_000,
+  hookTimeout: 30_000,
+}
+
 /** `unit` needs nothing outside the process; `servers` gets RabbitMQ and Redis of its own, private to the run. */
 export default defineConfig({
   root,
@@ -17,13 +25,18 @@ export default defineConfig({
       {
         root,
         test: {
+          // Every fault, the long ones too; `npm run test:faults`.
+          name: 'faults',
+          include: process.env.FAULTS === 'all' ? ['tests/faults/**/*.test.ts'] : [],
+          ...withServers,
+        },
+      },
+      {
+        root,
+        test: {
           name: 'servers',
-          include: ['tests/{integration,e2e,faults}/**/*.test.ts'],
-          globalSetup: 'tests/support/global-setup.ts',
-          // The tests measure nothing, but two at a time on a small machine would starve each other's servers.
-          fileParallelism: false,
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          include: ['tests/{integration,e2e}/**/*.test.ts', 'tests/faults/*.test.ts'],
+          ...withServers,
         },
       },
     ],

@@ -9,6 +9,8 @@ export interface LinkFault {
   blackHole?: boolean
   /** No more than so many bytes a second come through; the rest waits. */
   bytesPerS?: number
+  /** Every chunk arrives in pieces of so many bytes, each in a segment of its own. */
+  sliceBytes?: number
 }
 
 /** The faults of one connection, by direction; changed at any time. */
@@ -92,8 +94,13 @@ export class LinkProxy {
 }
 
 function pass(chunk: Buffer, from: Socket, to: Socket, fault: LinkFault): void {
-  const { delayMs = 0, blackHole, bytesPerS } = fault
+  const { delayMs = 0, blackHole, bytesPerS, sliceBytes } = fault
   if (blackHole) return
+  if (sliceBytes !== undefined) {
+    for (let at = 0; at < chunk.length; at += sliceBytes)
+      to.write(chunk.subarray(at, at + sliceBytes))
+    return
+  }
   if (bytesPerS !== undefined) {
     // Read no further until these bytes have had their time: the sender feels it.
     from.pause()

@@ -19,6 +19,8 @@ export interface ClientsOptions {
 
 /** Codes after which a client knows that its job will run or has run. */
 const ACCEPTED = new Set(['timed_out', 'interrupted', 'job_expired', 'worker_failed', 'bad_result'])
+/** Answered jobs that are asked for once more. */
+const SAMPLE = 1_000
 const MAX_ATTEMPTS = 60
 const RETRY_MS = 200
 /** Beyond what is counted as hung, so that it is seen and not waited for. */
@@ -50,15 +52,17 @@ export class Clients {
 
   /**
    * Asks once more for every job whose outcome its client does not know, and for
-   * some of the others, whether their outcome is still the same.
+   * some of those answered since that moment, whether their outcome is the same.
    */
-  async askAgain(sampleOfAnswered: number): Promise<void> {
+  async askAgain(answeredAfter: number): Promise<void> {
     const jobs = [...this.#options.history.jobs.values()]
     const last = (job: JobRecord): AnswerClass | undefined => job.attempts.at(-1)?.answer
     const open = jobs.filter((job) => !['answered', 'refused'].includes(last(job) ?? 'broken'))
-    const answered = jobs.filter((job) => last(job) === 'answered')
-    const every = Math.max(1, Math.ceil(answered.length / sampleOfAnswered))
-    const sample = sampleOfAnswered === 0 ? [] : answered.filter((_, index) => index % every === 0)
+    const answered = jobs.filter(
+      (job) => last(job) === 'answered' && (job.attempts.at(-1)?.startedAt ?? 0) > answeredAfter,
+    )
+    const every = Math.max(1, Math.ceil(answered.length / SAMPLE))
+    const sample = answered.filter((_, index) => index % every === 0)
     const queue = [...open, ...sample]
     const work = async (): Promise<void> => {
       for (let job = queue.pop(); job !== undefined; job = queue.pop()) {

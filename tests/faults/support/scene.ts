@@ -27,6 +27,12 @@ export interface FaultOptions {
   /** What the engine takes for a job at most, in milliseconds. */
   readonly workMs?: number
   readonly workers?: number
+  readonly workerSettings?: Settings
+}
+
+export interface SettleOptions {
+  /** Outcomes from before have gone: only those from after this moment must still be the same. */
+  readonly answeredAfter?: number
 }
 
 export interface FaultScene {
@@ -37,9 +43,9 @@ export interface FaultScene {
   /** Sums of a counter's series whose name begins so, over all gateways. */
   readonly counted: (series: string) => Promise<number>
   /** Ends the load, lets everything finish, asks again, and gives the counts. */
-  readonly settle: (options?: {
-    readonly sampleOfAnswered?: number
-  }) => Promise<Counts & { readonly codes: Record<string, number> }>
+  readonly settle: (
+    options?: SettleOptions,
+  ) => Promise<Counts & { readonly codes: Record<string, number> }>
 }
 
 /** Every job is durable here: FAULTS promises the rest for our stub on a durable queue. */
@@ -51,7 +57,7 @@ export async function startFaultScene(options: FaultOptions = {}): Promise<Fault
   const settings = { ...freshSettings(), ...DEFAULTS, ...options.settings }
   const history = new History()
   const workers = Array.from({ length: options.workers ?? 1 }, () =>
-    startRecordingWorker(settings, history, options.workMs ?? 20),
+    startRecordingWorker({ ...settings, ...options.workerSettings }, history, options.workMs ?? 20),
   )
   await Promise.all(workers)
   const gateways = await Promise.all(
@@ -74,10 +80,10 @@ export async function startFaultScene(options: FaultOptions = {}): Promise<Fault
     history,
     clients,
     counted: (series) => countedBy(gateways, series),
-    settle: async ({ sampleOfAnswered = 500 } = {}) => {
+    settle: async ({ answeredAfter = 0 } = {}) => {
       await clients.stop()
       await Promise.all(gateways.map(({ url }) => nothingLeft(url)))
-      await clients.askAgain(sampleOfAnswered)
+      await clients.askAgain(answeredAfter)
       await Promise.all(gateways.map(({ url }) => nothingLeft(url)))
       for (const { log } of gateways) expectSilence(log)
       return { ...history.counts(Number(settings.TIMEOUT) * 1000), codes: history.codes() }
