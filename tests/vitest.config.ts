@@ -35,7 +35,7 @@ export default defineConfig({
         root,
         test: {
           name: 'servers',
-          include: ['tests/{integration,e2e}/**/*.test.ts', 'tests/faults/*.test.ts'],
+          include: ['tests/{integration,e2e,security}/**/*.test.ts', 'tests/faults/*.test.ts'],
           ...withServers,
         },
       },

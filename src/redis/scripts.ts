@@ -27,6 +27,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
  * Returns verdict, run, state, whether a result stands (1 or 0), ms left, ms since it was claimed,
  * whether a result that had been read is gone (1 or 0).
  *
+ * The first write is one that a Redis out of memory refuses: after a DEL, it would
+ * take all others of the script, and the job could never be answered.
  * Nobody has read a result until the state says done: one that came after the
  * deadline is still the outcome for those who ask for the same.
  */
@@ -59,6 +61,7 @@ if run then
   end
 end
 
+redis.call('HSET', KEYS[1], 'run', ARGV[3])
 redis.call('DEL', unpack(KEYS))
 redis.call('HSET', KEYS[1], 'run', ARGV[3], 'fingerprint', ARGV[1], 'owner', ARGV[2], 'holder', ARGV[3],
   'state', 'claimed', 'since', now, 'deadline', now + ARGV[4])

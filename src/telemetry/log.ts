@@ -1,7 +1,10 @@
-import { pino } from 'pino'
+import { destination as stdout, pino } from 'pino'
 import type { DestinationStream, Logger } from 'pino'
 
 export type Log = Logger
+
+/** What cannot be written is kept up to this size, and then dropped. */
+const MAX_UNWRITTEN_BYTES = 1024 * 1024
 
 /**
  * One JSON line per event, named `noun.verb`. Fields are chosen at each call
@@ -10,7 +13,14 @@ export type Log = Logger
  */
 export function createLog(level: string, destination?: DestinationStream): Log {
   const options = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }
-  return destination ? pino(options, destination) : pino(options)
+  return pino(options, destination ?? standardOutput())
+}
+
+/** A disk that is full, or a reader that has gone, is no reason to end: then nothing is logged. */
+function standardOutput(): DestinationStream {
+  const output = stdout({ fd: 1, sync: true, maxLength: MAX_UNWRITTEN_BYTES })
+  output.on('error', () => {})
+  return output
 }
 
 /** What may be said of an error whose text is not ours: drivers put addresses there, never a user's words. */

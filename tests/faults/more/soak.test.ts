@@ -105,7 +105,7 @@ test(
       },
       'F2 broker frozen': () => paused(rabbitmq, between(2_000, 18_000)),
       'F3 memory alarm': () => alarm([memory, 'absolute', '1'], [memory, '0.4']),
-      'F4 disk alarm': () => alarm([disk, '1000TB'], [disk, '50MB']),
+      'F4 disk alarm': () => alarm([disk, '10000GB'], [disk, '50MB']),
       'F8 broker link reset': async () => brokerLink.cut(),
       'F8 broker link silent': () =>
         broken(brokerLink, { blackHole: true }, between(1_000, 12_000)),
