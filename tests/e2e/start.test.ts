@@ -84,4 +84,28 @@ describe('the gateway process', () => {
     expect((await pending).body).toMatchObject({ status: 503, code: 'interrupted', job_id: 'g-3' })
     expect(await ended).toBe(0)
   })
+
+  test('a second signal ends it at once, without waiting for anybody', async () => {
+    const settings = { ...freshSettings(), STOP_GRACE_S: '60', TIMEOUT: '60' }
+    const gateway = await startGatewayProgram(settings)
+    const worker = await startPlainWorker(settings, () => undefined)
+    const pending = generate(gateway.url, 'g-4', 'x').catch(() => 'cut off')
+    await eventually('it is with the worker', () => worker.tasks.length === 1)
+    process.kill(gateway.pid, 'SIGTERM')
+    await gateway.log.until('program.stopping')
+    expect((await fetch(`${gateway.url}/readyz`)).status).toBe(503)
+    const refused = await generate(gateway.url, 'g-5', 'x')
+    expect(refused.body).toMatchObject({ status: 503, code: 'draining' })
+    expect(refused.headers.get('connection')).toBe('close')
+    // One Ctrl-C may come twice within half a second; this one is another.
+    await eventually('it listens no more', () =>
+      fetch(`${gateway.url}/livez`).then(
+        () => false,
+        () => true,
+      ),
+    )
+    process.kill(gateway.pid, 'SIGTERM')
+    expect(await gateway.ended).toBe(1)
+    expect(await pending).toBe('cut off')
+  })
 })
