@@ -37,7 +37,20 @@ const url = (...schemes: string[]) =>
       (value) => schemes.includes(value.split('://')[0] ?? '') && URL.canParse(value),
       `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
     ),
+    v.check(hasReadableLogin, 'must have a login in which % is written as %25'),
   )
+
+/** The drivers decode it when they are made, and fail there over a % that stands for itself. */
+function hasReadableLogin(value: string): boolean {
+  if (!URL.canParse(value)) return true
+  const { username, password } = new URL(value)
+  try {
+    return decodeURIComponent(username + password) !== undefined
+  } catch {
+    return false
+  }
+}
+
 const list = v.pipe(
   v.string(),
   v.transform((value) => value.split(',').map((item) => item.trim())),

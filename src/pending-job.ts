@@ -59,6 +59,8 @@ export class PendingJob {
   #isKept = false
   /** The outcome stood there before the first who asks for it here. */
   #isReplay = false
+  /** Something was written before we knew our run. */
+  #isHintedEarly = false
   #expiry: NodeJS.Timeout | undefined
 
   constructor(
@@ -185,6 +187,7 @@ export class PendingJob {
     if (verdict === 'conflict') throw conflict()
     if (verdict === 'new') {
       this.#expireAfter(remainingMs)
+      if (this.#isHintedEarly) void this.#reader.read('armed_read')
       return this.#publish(run, remainingMs, 'none')
     }
     // Under way before our SUBSCRIBE: only a read after its acknowledgement misses nothing.
@@ -263,8 +266,12 @@ export class PendingJob {
   }
 
   #onHint(source: HintSource): void {
-    // Before the claim was entered, nothing of ours can stand there.
-    if (this.waiters.isOver || this.#claim.run === undefined) return
+    if (this.waiters.isOver) return
+    // Before the claim was entered, nothing of ours can stand there; but another run's, in the way of ours.
+    if (this.#claim.run === undefined) {
+      this.#isHintedEarly = true
+      return
+    }
     if (source === 'notification') this.moments.hinted = performance.now()
     void this.#reader.read(source)
   }

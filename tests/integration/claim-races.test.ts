@@ -74,6 +74,24 @@ describe('an answer belongs to its request', () => {
     expect((await first).body).toEqual({ content: 'x' })
   })
 
+  test('a foreign result that comes while the claim is being entered is taken away, for it stands in the way', async () => {
+    const settings = freshSettings()
+    const proxy = new LinkProxy(inject('services').REDIS_URL)
+    onTestFinished(() => proxy.close())
+    // What the scripts reply comes late, what is announced does not.
+    const late = { toServer: {}, toClient: { delayMs: 300 } }
+    proxy.faultsOf = (first) =>
+      first.includes('protollm-data') ? late : { toServer: {}, toClient: {} }
+    const gateway = await startGateway({ ...settings, REDIS_URL: await proxy.open() })
+    const asked = generate(gateway.url, 'h-10', 'x')
+    const claim = await claimOf(settings, 'h-10')
+    const { run } = await claim.get()
+    await claim.redis.set(claim.key, '{"content":"stale","run":"of-long-ago"}')
+    await eventually('it is gone', async () => (await claim.redis.exists(claim.key)) === 0)
+    await claim.redis.set(claim.key, JSON.stringify({ content: 'true', run }))
+    expect((await asked).body).toEqual({ content: 'true' })
+  })
+
   test('a replay whose result is another run’s runs anew', async () => {
     const settings = freshSettings()
     const gateway = await startGateway(settings)

@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { startGatewayProgram, startProgram } from '../support/program.ts'
+import { generate, post, testChannel, testRedis } from '../support/scene.ts'
+import { ownRabbitmq, ownRedis } from '../support/servers.ts'
+import {
+  CONFIG_RIGHTS,
+  commandsOf,
+  grantOnRabbitmq,
+  grantOnRedis,
+  urlFor,
+} from './support/deploy.ts'
+
+/** Nobody takes jobs from it. */
+const IDLE = 'llm-api-idle'
+const TO_IDLE = `/generate?queue_name=${IDLE}`
+
+let rabbitmq: Awaited<ReturnType<typeof ownRabbitmq>>
+beforeAll(async () => {
+  rabbitmq = await ownRabbitmq()
+  for (const QUEUE_TYPE of ['classic', 'quorum']) {
+    await grantOnRabbitmq(rabbitmq, { VHOST: QUEUE_TYPE, QUEUE_TYPE, ALLOWED_QUEUES: IDLE })
+    await rabbitmq.control('set_permissions', '-p', QUEUE_TYPE, 'guest', '.*', '.*', '.*')
+  }
+}, 120_000)
+afterAll(async () => {
+  await rabbitmq.close()
+  await rabbitmq.keeper.close()
+})
+
+async function scene(queueType: string, notifyConfig: string) {
+  const redis = await ownRedis()
+  if (notifyConfig === 'check')
+    await redis.control('CONFIG', 'SET', 'notify-keyspace-events', 'K$gt')
+  await grantOnRedis(redis, notifyConfig === 'set' ? { 'llm-gateway': CONFIG_RIGHTS } : {})
+  const settings = { QUEUE_TYPE: queueType, LOG_LEVEL: 'debug', STOP_GRACE_S: '1', API_PORT: '0' }
+  const addresses = (login: string) => ({
+    REDIS_URL: urlFor(redis, login),
+    RABBIT_MQ_URL: urlFor(rabbitmq, login, queueType),
+  })
+  const worker = startProgram('worker-stub/main.ts', { ...settings, ...addresses('llm-worker') })
+  const gateway = await startGatewayProgram({
+    ...settings,
+    ...addresses('llm-gateway'),
+    NOTIFY_CONFIG: notifyConfig,
+    ALLOWED_QUEUES: IDLE,
+    TIMEOUT: '1',
+    JOB_TTL_S: '3',
+  })
+  await worker.log.until('worker.consuming')
+  const admin = await testRedis(urlFor(redis, 'admin'))
+  const channel = await testChannel(`${rabbitmq.url}/${queueType}`)
+  return { gateway, worker, admin, channel, url: gateway.url }
+}
+
+type Scene = Awaited<ReturnType<typeof scene>>
+const jobOf = (id: string) => ({ job_id: id, meta: {}, content: 'x' })
+
+async function answeredJobs({ url }: Scene): Promise<void> {
+  expect((await generate(url, 'p-1', 'x')).body).toEqual({ content: 'echo: x' })
+  expect((await generate(url, 'p-1', 'x')).headers.get('idempotent-replayed')).toBe('true')
+  const joined = await Promise.all([generate(url, 'p-2', 'y'), generate(url, 'p-2', 'y')])
+  expect(joined.map(({ body }) => body.content)).toEqual(['echo: y', 'echo: y'])
+  // Large enough to be read in pieces.
+  const large = 'x'.repeat(600_000)
+  expect((await generate(url, 'p-3', large)).body).toEqual({ content: `echo: ${large}` })
+}
+
+/** Every other end: late, of another run, cancelled, swept. */
+async function unansweredJobs({ gateway, admin, channel, url }: Scene): Promise<void> {
+  const foreign = post(url, TO_IDLE, jobOf('p-4'))
+  await eventually('it is queued', async () => (await channel.checkQueue(IDLE)).messageCount > 0)
+  await admin.set('llm-api:p-4', '{"content":"x","run":"another"}')
+  await gateway.log.until('job.foreign_run')
+  expect((await foreign).body.code).toBe('timed_out')
+
+  const client = new AbortController()
+  const body = JSON.stringify(jobOf('p-5'))
+  const headers = { 'content-type': 'application/json' }
+  const left = fetch(url + TO_IDLE, { method: 'POST', headers, body, signal: client.signal })
+  await eventually('it is claimed', async () => (await admin.exists('{llm-api:p-5}:claim')) === 1)
+  client.abort()
+  await left.catch(() => {})
+  await gateway.log.until('job.cancelled')
+
+  expect((await post(url, TO_IDLE, jobOf('p-6'))).body.code).toBe('timed_out')
+  await admin.set('llm-api:p-6', '{"content":"late"}')
+  expect((await post(url, TO_IDLE, jobOf('p-6'))).body).toEqual({ content: 'late' })
+
+  expect((await post(url, TO_IDLE, jobOf('p-7'))).body.code).toBe('timed_out')
+  await admin.set('llm-api:p-7', '{"content":"never read"}')
+  await eventually('it is swept', async () => (await admin.ttl('llm-api:p-7')) > 0)
+}
+
+/** What the broker gave up, and what it gave back. */
+async function refusedJobs({ url, channel }: Scene, queueType: string): Promise<void> {
+  const isQuorum = queueType === 'quorum'
+  await channel.consume(IDLE, (message) => message && channel.nack(message, false, false))
+  // What is refused in a classic queue is gone, and nobody is told.
+  const { code } = (await post(url, TO_IDLE, jobOf('p-8'))).body
+  expect(code).toBe(isQuorum ? 'worker_failed' : 'timed_out')
+  await channel.deleteQueue(IDLE)
+  expect((await post(url, TO_IDLE, jobOf('p-9'))).body.code).toBe('no_such_queue')
+  await eventually('it is declared again', async () => {
+    return (await post(url, TO_IDLE, jobOf('p-10'))).body.code !== 'no_such_queue'
+  })
+}
+
+describe('gateway and worker stub under the rights of deploy/', () => {
+  test.each([
+    ['classic', 'check'],
+    ['quorum', 'set'],
+  ])(
+    'run, join, replay, time out, cancel and sweep jobs with QUEUE_TYPE=%s and NOTIFY_CONFIG=%s',
+    async (queueType, notifyConfig) => {
+      const running = await scene(queueType, notifyConfig)
+      const { gateway, worker, admin } = running
+      await answeredJobs(running)
+      await unansweredJobs(running)
+      await refusedJobs(running, queueType)
+
+      // Until the gateway has declared a quorum queue, the worker is refused, and tries again.
+      const since = worker.log.all.findIndex(({ msg }) => msg === 'worker.consuming')
+      const lines = [...gateway.log.all, ...worker.log.all.slice(since)]
+      const refusals = lines.filter((line) =>
+        /NOPERM|ACCESS.REFUSED|permission|_failed"/.test(JSON.stringify(line)),
+      )
+      expect(refusals.filter(({ msg }) => msg !== 'push.config_forbidden')).toEqual([])
+      expect(gateway.log.named('push.repaired')).toHaveLength(notifyConfig === 'set' ? 1 : 0)
+      const denied = (await admin.aclLog()).map(({ username, object }) => `${username} ${object}`)
+      const known = ['llm-gateway client|setinfo', 'llm-worker client|setinfo']
+      const asked = notifyConfig === 'set' ? [] : ['llm-gateway config|get']
+      expect(denied.filter((entry) => !known.includes(entry))).toEqual(asked)
+
+      // And no right is left over.
+      const used = await admin.info('commandstats')
+      const isUnused = (command: string): boolean => !used.includes(`cmdstat_${command}:`)
+      expect(commandsOf('llm-gateway').filter(isUnused)).toEqual([])
+      expect(commandsOf('llm-worker').filter(isUnused)).toEqual([])
+    },
+    90_000,
+  )
+})
