@@ -44,6 +44,8 @@ export interface Dialect {
   readonly name: string
   /** As its worker declares it. */
   readonly queue: QueueOptions
+  /** Whether whatever stands at `resultKeys` is an end: then it is read and marked as read in one step. */
+  readonly anyResultEnds: boolean
   /** Keys whose change may mean that the job has ended. Our own keys hang on the first. */
   resultKeys(wireId: string): readonly [string, ...string[]]
   encodeJob(job: Job, wireId: string): Delivery

@@ -5,8 +5,7 @@ import { errorFields } from './telemetry/log.ts'
 import type { Dialect } from './dialect.ts'
 import type { Job, Outcome } from './job.ts'
 import type { Claims, Entered } from './redis/claims.ts'
-import type { Results } from './redis/results.ts'
-import type { Sweep } from './redis/sweep.ts'
+import type { ReadResult, Results } from './redis/results.ts'
 import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
@@ -16,8 +15,9 @@ export const CLAIM_GRACE_MS = 5_000
 export interface HeldClaimParts {
   readonly dialect: Dialect
   readonly claims: Pick<Claims, keyof Claims>
-  readonly results: Pick<Results, 'read'>
-  readonly sweep: Pick<Sweep, 'track' | 'untrack'>
+  readonly results: Pick<Results, 'take'>
+  /** What the sweep is to know an asker by. */
+  readonly sweepEntry: (wireId: string, asker: string) => string
   /** How long a job may wait and run. */
   readonly jobTtlMs: number
   /** How long an outcome can be fetched. */
@@ -39,6 +39,7 @@ export class HeldClaim {
   readonly #parts: HeldClaimParts
   /** Ours as long as somebody waits here: what the claim and the sweep know us by. */
   readonly #asker = randomUUID()
+  readonly #entry: string
   /** Ours alone: what we hold the claim by while we are to publish it. */
   #token = randomUUID()
   #isPublisher = false
@@ -52,13 +53,12 @@ export class HeldClaim {
     this.#fingerprint = ids.fingerprint
     this.#parts = parts
     this.keys = parts.dialect.resultKeys(ids.wireId)
+    this.#entry = parts.sweepEntry(ids.wireId, this.#asker)
   }
 
   async enter(): Promise<Entered> {
-    const { claims, sweep, jobTtlMs, resultTtlMs, metrics } = this.#parts
+    const { claims, jobTtlMs, resultTtlMs, metrics } = this.#parts
     this.#token = randomUUID()
-    // Sent before the claim and so before the publish: no job is outside the index.
-    this.#inBackground('sweep.track', sweep.track(this.#wireId, this.#asker, jobTtlMs))
     try {
       const entered = await claims.enter({
         keys: this.keys,
@@ -66,6 +66,7 @@ export class HeldClaim {
         owner: this.#job.owner,
         token: this.#token,
         asker: this.#asker,
+        entry: this.#entry,
         jobTtlMs,
         keepMs: resultTtlMs,
         graceMs: CLAIM_GRACE_MS,
@@ -73,8 +74,6 @@ export class HeldClaim {
       metrics.claims.inc({ result: entered.verdict })
       if (entered.isLost) metrics.resultsLost.inc()
       if (entered.verdict === 'new' || entered.verdict === 'takeover') this.#isPublisher = true
-      // Whoever publishes it has it in the index.
-      else if (!this.#isPublisher) this.#untrack()
       return entered
     } catch (error) {
       throw new GatewayError('results_down', 'the job could not be claimed', { cause: error })
@@ -96,9 +95,8 @@ export class HeldClaim {
   /** `false` when another holds the claim. If it cannot be asked, it goes stale and is taken over after the grace. */
   async release(): Promise<boolean> {
     const { claims, log } = this.#parts
-    this.#untrack()
     try {
-      return await claims.release(this.keys, this.#token)
+      return await claims.release(this.keys, this.#token, this.#entry)
     } catch (error) {
       log.warn(errorFields(error), 'claim.release_failed')
       return true
@@ -110,13 +108,25 @@ export class HeldClaim {
     this.#inBackground('claim.mark', claims.markPublished(this.keys, this.run as string))
   }
 
-  /** The outcome was read. */
-  finish(kind: Outcome['kind']): void {
-    const { claims, resultTtlMs } = this.#parts
+  /** What stands at the keys; where any value is an end, its life as an outcome begins with this. */
+  read(): Promise<ReadResult> {
+    const { results, dialect, resultTtlMs } = this.#parts
+    return results.take(this.keys, {
+      run: this.run ?? '',
+      isEnd: dialect.anyResultEnds,
+      ttlMs: resultTtlMs,
+      entry: this.#doneEntry,
+    })
+  }
+
+  /** The outcome was read. `isTaken`: and the read has said so already. */
+  finish(kind: Outcome['kind'], { isTaken = false } = {}): void {
+    const { claims, dialect, resultTtlMs } = this.#parts
+    // Only a retry after something else than success needs to know what it was.
+    if (isTaken && dialect.anyResultEnds && kind === 'succeeded') return
     const run = this.run as string
-    this.#inBackground('claim.finish', claims.finish(this.keys, run, kind, resultTtlMs))
-    // A second message's result would stand without a time to live: the sweep is to look.
-    if (this.#isPublisher && !this.mayRunTwice) this.#untrack()
+    const finished = claims.finish(this.keys, run, kind, resultTtlMs, this.#doneEntry)
+    this.#inBackground('claim.finish', finished)
   }
 
   /** All clients have left. Returns whether others still ask for it. */
@@ -137,15 +147,17 @@ export class HeldClaim {
     }
   }
 
-  dropForeign(run: string, value: string): void {
+  dropForeign(run: string, value: string, isUnderWay: boolean): void {
     const { claims, log } = this.#parts
     log.warn({ job: this.#job.id }, 'job.foreign_run')
-    this.#inBackground('claim.drop', claims.dropForeign(this.keys, run, value))
+    this.#inBackground('claim.drop', claims.dropForeign(this.keys, run, value, isUnderWay))
   }
 
   async #kindOfEnd(ofRun: string): Promise<Outcome['kind'] | 'running'> {
     try {
-      const { values, run } = await this.#parts.results.read(this.keys)
+      // A look, and no more: it is not ours to end.
+      const look = { run: '', isEnd: false, ttlMs: 0, entry: '' }
+      const { values, run } = await this.#parts.results.take(this.keys, look)
       const decoded = this.#parts.dialect.decodeResult(values)
       // Another run's, or not there any more: it says nothing about this one.
       const isItsOwn = run === ofRun && (decoded?.run === undefined || decoded.run === ofRun)
@@ -157,8 +169,9 @@ export class HeldClaim {
     }
   }
 
-  #untrack(): void {
-    this.#inBackground('sweep.untrack', this.#parts.sweep.untrack(this.#wireId, this.#asker))
+  /** Our entry in the index, if the sweep need not look any more: a second message's result would stand for ever. */
+  get #doneEntry(): string {
+    return this.#isPublisher && !this.mayRunTwice ? this.#entry : ''
   }
 
   #inBackground(step: string, work: Promise<void>): void {

@@ -6,7 +6,7 @@ import { RedisConnection, databaseOf } from './redis/connect.ts'
 import { Probe } from './redis/probe.ts'
 import { Push } from './redis/push.ts'
 import { Results } from './redis/results.ts'
-import { Sweep } from './redis/sweep.ts'
+import { Sweep, sweepEntry } from './redis/sweep.ts'
 import type { Config } from './config.ts'
 import type { PartHealth } from './http/operations.ts'
 import type { Log } from './telemetry/log.ts'
@@ -34,7 +34,7 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
   const push = new Push(subscriber, databaseOf(redisUrl), log)
   const probe = new Probe({ push, subscriber, data, prefix, notifyConfig, log, metrics })
   const sweep = new Sweep({ ...config.gateway, connection: data, dialect, prefix, log, metrics })
-  const claims = new Claims(data.client)
+  const claims = new Claims(data.client, prefix)
   const { rabbitUrl: url, queues, queueOptions, hasDeadQueue } = config
   const onDeadLetter = hasDeadQueue
     ? deadLetterHandler({ ...config.gateway, dialect, claims, log, metrics })
@@ -45,11 +45,11 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
     dialect,
     broker,
     push,
-    sweep,
+    sweepEntry,
     log,
     metrics,
     claims,
-    results: new Results(data.client),
+    results: new Results(data.client, prefix),
     resultLinks: [data.link, subscriber.link, probe.link],
   })
   metrics.watch({

@@ -75,9 +75,8 @@ export class PendingJob {
     this.#parts = parts
     this.#onEnd = onEnd
     this.#reader = new ResultReader({
-      results: parts.results,
+      read: () => this.#claim.read(),
       dialect: parts.dialect,
-      keys: this.#claim.keys,
       run: () => this.#claim.run,
       isOver: () => this.waiters.isOver,
       onDecoded: (...found) => this.#accept(...found),
@@ -277,14 +276,21 @@ export class PendingJob {
   }
 
   #accept({ outcome, run }: Decoded, source: ReadSource, value: string): void {
-    if (run !== undefined && run !== this.#claim.run) return this.#claim.dropForeign(run, value)
+    if (run !== undefined && run !== this.#claim.run) {
+      return this.#claim.dropForeign(run, value, !this.#isFinished)
+    }
+    // Found by a replay, and no success after all: it runs anew.
+    if (this.#isFinished && outcome.kind !== 'succeeded') {
+      this.#isFinished = false
+      return this.#claim.finish(outcome.kind)
+    }
     const isFirst = this.#end({ outcome, isReplay: this.#isReplay })
     if (!isFirst) return
     const { wakeups, notifySeconds } = this.#parts.metrics
     if (!this.#isReplay) wakeups.inc({ source })
     const { hinted, ended } = this.moments
     if (source === 'notification') notifySeconds.observe(((ended ?? 0) - (hinted ?? 0)) / 1000)
-    if (!this.#isFinished) this.#claim.finish(outcome.kind)
+    if (!this.#isFinished) this.#claim.finish(outcome.kind, { isTaken: true })
   }
 
   /** The job's life is over: the broker has dropped the message, or soon will. */

@@ -1,15 +1,14 @@
 import { GatewayError } from './errors.ts'
 import type { Decoded, Dialect } from './dialect.ts'
 import type { HintSource } from './redis/push.ts'
-import type { Results } from './redis/results.ts'
+import type { ReadResult } from './redis/results.ts'
 
 /** What leads to a read: a hint, the look after a SUBSCRIBE for a job already under way, the last look. */
 export type ReadSource = HintSource | 'armed_read' | 'deadline'
 
 export interface ReaderOptions {
-  readonly results: Pick<Results, 'read'>
+  readonly read: () => Promise<ReadResult>
   readonly dialect: Pick<Dialect, 'decodeResult'>
-  readonly keys: readonly [string, ...string[]]
   /** The run that is waited for. */
   readonly run: () => string | undefined
   /** Nothing is waited for any more. */
@@ -62,17 +61,8 @@ export class ResultReader {
   }
 
   async #readOnce(source: ReadSource): Promise<void> {
-    const {
-      results,
-      dialect,
-      keys,
-      run: ours,
-      isOver,
-      onDecoded,
-      onMoved,
-      onVanished,
-    } = this.#options
-    const { values, run } = await results.read(keys)
+    const { read, dialect, run: ours, isOver, onDecoded, onMoved, onVanished } = this.#options
+    const { values, run } = await read()
     if (isOver()) return
     if (run !== null && run !== ours()) return onMoved()
     const decoded = dialect.decodeResult(values)

@@ -18,6 +18,7 @@ export function protollmV1({ prefix }: DialectSettings): Dialect {
   return {
     name: 'protollm-v1',
     queue: { durable: false, arguments: {} },
+    anyResultEnds: true,
     resultKeys: (wireId) => [resultKey(wireId)],
     encodeJob,
     decodeResult,

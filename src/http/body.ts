@@ -56,17 +56,19 @@ export function validate<T extends v.GenericSchema>(
  * to it. Only a chunked body has to be counted as it comes.
  */
 async function readText(c: Context, maxBytes: number): Promise<string> {
-  const tooLarge = new GatewayError('body_too_large', `the body is larger than ${maxBytes} bytes`)
+  // Made when it is needed: an error takes the time of its stack.
+  const tooLarge = () =>
+    new GatewayError('body_too_large', `the body is larger than ${maxBytes} bytes`)
   const stated = c.req.header('content-length')
   if (stated !== undefined && c.req.header('transfer-encoding') === undefined) {
-    if (Number(stated) > maxBytes) throw tooLarge
+    if (Number(stated) > maxBytes) throw tooLarge()
     return c.req.text()
   }
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of c.req.raw.body ?? []) {
     size += chunk.byteLength
-    if (size > maxBytes) throw tooLarge
+    if (size > maxBytes) throw tooLarge()
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString()

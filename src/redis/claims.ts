@@ -1,4 +1,4 @@
-import { cancelKey, claimKey, deltasKey } from './keys.ts'
+import { cancelKey, claimKey, deltasKey, pendingKey } from './keys.ts'
 import type { RedisWrite } from '../dialect.ts'
 import type { RedisClient } from './connect.ts'
 import type { EnterReply } from './scripts.ts'
@@ -17,6 +17,8 @@ export interface ClaimRequest {
   readonly graceMs: number
   /** Ours alone, as long as somebody waits here: who wants the outcome. */
   readonly asker: string
+  /** What the sweep is to know us by, if we are to publish it. */
+  readonly entry: string
 }
 
 export interface Entered {
@@ -42,17 +44,29 @@ export interface Entered {
 /** Who asked for which id, with what, and which run answers: the record that all replicas share. */
 export class Claims {
   readonly #client: RedisClient
+  readonly #index: string
 
-  constructor(client: RedisClient) {
+  constructor(client: RedisClient, prefix: string) {
     this.#client = client
+    this.#index = pendingKey(prefix)
   }
 
   async enter(request: ClaimRequest): Promise<Entered> {
-    const { keys, fingerprint, owner, token, jobTtlMs, keepMs, graceMs, asker } = request
+    const { keys, fingerprint, owner, token, jobTtlMs, keepMs, graceMs, asker, entry } = request
     const [first] = keys as [string]
     const reply: unknown = await this.#client.enterClaim(
-      [claimKey(first), cancelKey(first), deltasKey(first), ...keys],
-      [fingerprint, owner, token, String(jobTtlMs), String(keepMs), String(graceMs), asker],
+      [claimKey(first), this.#index, cancelKey(first), deltasKey(first), ...keys],
+      [
+        fingerprint,
+        owner,
+        token,
+        String(jobTtlMs),
+        String(keepMs),
+        String(graceMs),
+        asker,
+        entry,
+        String(jobTtlMs + 2 * keepMs),
+      ],
     )
     const [verdict, run, state, answered, remainingMs, ageMs, lost] = reply as EnterReply
     return {
@@ -93,15 +107,22 @@ export class Claims {
    * It was not accepted: as if nobody had asked. `false` when another has taken
    * it over meanwhile, who may have published it.
    */
-  async release(keys: readonly string[], token: string): Promise<boolean> {
-    return (await this.#client.releaseClaim([claimKey(keys[0] as string)], [token])) === 1
+  async release(keys: readonly string[], token: string, entry: string): Promise<boolean> {
+    const claim = claimKey(keys[0] as string)
+    return (await this.#client.releaseClaim([claim, this.#index], [token, entry])) === 1
   }
 
-  /** Its outcome is known: from here on, claim and result have `ttlMs` to live. */
-  async finish(keys: readonly string[], run: string, kind: string, ttlMs: number): Promise<void> {
+  /** Its outcome is known: from here on, claim and result have `ttlMs` to live, and the sweep has not to look. */
+  async finish(
+    keys: readonly string[],
+    run: string,
+    kind: string,
+    ttlMs: number,
+    entry = '',
+  ): Promise<void> {
     await this.#client.finishClaim(
-      [claimKey(keys[0] as string), ...keys],
-      [run, kind, String(ttlMs)],
+      [claimKey(keys[0] as string), this.#index, ...keys],
+      [run, kind, String(ttlMs), entry],
     )
   }
 
@@ -115,7 +136,13 @@ export class Claims {
   }
 
   /** Takes away a late result of an earlier run, so that it cannot stand in the way of the true one. */
-  async dropForeign(keys: readonly string[], run: string, value: string): Promise<void> {
-    await this.#client.dropForeign([claimKey(keys[0] as string), keys[0] as string], [run, value])
+  async dropForeign(
+    keys: readonly string[],
+    run: string,
+    value: string,
+    isUnderWay: boolean,
+  ): Promise<void> {
+    const [first] = keys as [string]
+    await this.#client.dropForeign([claimKey(first), first], [run, value, isUnderWay ? '1' : ''])
   }
 }

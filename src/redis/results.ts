@@ -1,7 +1,8 @@
 import { ErrorReply, RESP_TYPES } from 'redis'
 import { GatewayError } from '../errors.ts'
-import { claimKey } from './keys.ts'
+import { claimKey, pendingKey } from './keys.ts'
 import type { RedisClient } from './connect.ts'
+import type { TakeReply } from './scripts.ts'
 
 /** Read in pieces of this size, so that a large result holds up neither other reads nor the watchdog's PING. */
 const PIECE_BYTES = 512 * 1024
@@ -10,37 +11,52 @@ const MAX_BYTES = 32 * 1024 * 1024
 export interface ReadResult {
   /** At the keys, in their order; `null` where there is nothing. */
   readonly values: readonly (string | null)[]
-  /** The run that the claim named after the values were read; `null` without a claim. */
+  /** The run that the claim names; `null` without a claim. */
   readonly run: string | null
+}
+
+export interface TakeOptions {
+  /** The run that is waited for. */
+  readonly run: string
+  /** Whether any value ends the job: then it is finished in the same step. */
+  readonly isEnd: boolean
+  readonly ttlMs: number
+  /** What the sweep knows it by, if it need not look any more; else ''. */
+  readonly entry: string
 }
 
 /** Reads what workers wrote. */
 export class Results {
   readonly #client: RedisClient
+  readonly #index: string
 
-  constructor(client: RedisClient) {
+  constructor(client: RedisClient, prefix: string) {
     this.#client = client
+    this.#index = pendingKey(prefix)
   }
 
   /**
-   * The values at these keys, and then the claim's run, in this order: a run
-   * never comes back, so if it is still ours the values were written for us.
-   * Rejects with `bad_result` when a value is too large or no string, with
-   * `results_down` when Redis cannot be asked.
+   * The values at these keys and the claim's run, of one moment. Rejects with
+   * `bad_result` when a value is too large or no string, with `results_down` when
+   * Redis cannot be asked.
    */
-  async read(keys: readonly [string, ...string[]]): Promise<ReadResult> {
+  async take(keys: readonly [string, ...string[]], options: TakeOptions): Promise<ReadResult> {
+    const { run: ours, isEnd, ttlMs, entry } = options
     try {
       const claim = claimKey(keys[0])
-      // Sent together, answered in this order. One command per key: MGET would hide a key of another type.
-      const pieces = keys.map((key) => this.#client.getRange(key, 0, PIECE_BYTES - 1))
-      // Awaited together: a rejection that nobody awaits ends the process.
-      const [run, ...first] = await Promise.all([this.#client.hGet(claim, 'run'), ...pieces])
-      const texts = first.map((text) => text ?? '')
-      if (texts.every(isShort)) return { values: texts, run: run ?? null }
-      const values = await Promise.all(
-        keys.map((key, index) => this.#complete(key, texts[index] as string)),
+      const reply: unknown = await this.#client.takeResult(
+        [claim, this.#index, ...keys],
+        [ours, String(ttlMs), String(PIECE_BYTES), isEnd ? '1' : '', entry],
       )
-      return { values, run: await this.#client.hGet(claim, 'run') }
+      const [run, ...pieces] = reply as TakeReply
+      if (pieces.every(isWhole)) return { values: pieces, run }
+      const values = await Promise.all(
+        pieces.map(async (piece, index) =>
+          isWhole(piece) ? piece : this.#complete(keys[index] as string),
+        ),
+      )
+      // A run never comes back: if it is still the same, all pieces were written for it.
+      return { values, run: (await this.#client.hGet(claim, 'run')) ?? null }
     } catch (error) {
       if (error instanceof GatewayError) throw error
       if (error instanceof ErrorReply && error.message.startsWith('WRONGTYPE')) {
@@ -50,20 +66,8 @@ export class Results {
     }
   }
 
-  /** What a first piece leaves open: whether nothing stands there, or what follows. */
-  async #complete(key: string, first: string): Promise<string | null> {
-    if (first === '') {
-      // In one transaction: it may be written at this very moment.
-      const pair = this.#client
-        .multi()
-        .exists(key)
-        .getRange(key, 0, PIECE_BYTES - 1)
-      const [exists, again] = await pair.execTyped()
-      if (exists === 0) return null
-      if (again === '') return ''
-      return this.#complete(key, again ?? '')
-    }
-    if (isShort(first)) return first
+  /** A value of more than one piece. */
+  async #complete(key: string): Promise<string> {
     const size = await this.#client.strLen(key)
     if (size > MAX_BYTES) {
       throw new GatewayError('bad_result', `the result has ${size} bytes, more than ${MAX_BYTES}`)
@@ -79,7 +83,7 @@ export class Results {
   }
 }
 
-/** Something, and all of it: cut off, it would have at least the bytes that were asked for. */
-function isShort(text: string): boolean {
-  return text !== '' && (text.length * 3 < PIECE_BYTES || Buffer.byteLength(text) < PIECE_BYTES)
+/** Nothing, or all of it: cut off, it would have at least the bytes that were asked for. */
+function isWhole(text: string | null): boolean {
+  return text === null || text.length * 3 < PIECE_BYTES || Buffer.byteLength(text) < PIECE_BYTES
 }

@@ -21,9 +21,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `
 
 /**
- * KEYS: claim, cancel, deltas, result keys. ARGV: fingerprint, owner, token (the
- * run of a new claim, and the holder), job ttl ms, how long a claim is kept after
- * that ms, grace of an unpublished claim ms, asker.
+ * KEYS: claim, index of the sweep, cancel, deltas, result keys. ARGV: fingerprint, owner, token
+ * (the run of a new claim, and the holder), job ttl ms, how long a claim is kept after
+ * that ms, grace of an unpublished claim ms, asker, entry for the index, ttl of the index ms.
  * Returns verdict, run, state, whether a result stands (1 or 0), ms left, ms since it was claimed,
  * whether a result that had been read is gone (1 or 0).
  *
@@ -35,11 +35,16 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 const ENTER = `${NOW}
 local claim = redis.call('HMGET', KEYS[1], 'run', 'fingerprint', 'owner', 'state', 'outcome', 'since', 'deadline')
 local run, state, outcome, since, deadline = claim[1], claim[4], claim[5], claim[6], claim[7]
-local answered = redis.call('EXISTS', unpack(KEYS, 4))
+local answered = redis.call('EXISTS', unpack(KEYS, 5))
 local function existing(verdict)
   return {verdict, run, state, answered, deadline - now, now - since, 0}
 end
 local function ask() redis.call('HSET', KEYS[1], 'asker:' .. ARGV[7], 1) end
+-- Before the publish, so that a replica may die at any moment: whoever is to publish stands in the index.
+local function track()
+  redis.call('ZADD', KEYS[2], now + ARGV[4], ARGV[8])
+  redis.call('PEXPIRE', KEYS[2], ARGV[9])
+end
 local lost = 0
 
 if run then
@@ -50,19 +55,20 @@ if run then
     if state == 'claimed' and answered == 0 and now - since > tonumber(ARGV[6]) then
       redis.call('HSET', KEYS[1], 'since', now, 'holder', ARGV[3])
       ask()
+      track()
       return existing('takeover')
     end
     ask()
     return existing('joined')
   end
-  if same and state == 'done' and outcome == 'succeeded' then
+  if same and state == 'done' and (outcome == 'succeeded' or outcome == 'read') then
     if answered > 0 then return existing('replay') end
     lost = 1
   end
 end
 
-redis.call('HSET', KEYS[1], 'run', ARGV[3])
-redis.call('DEL', unpack(KEYS))
+track()
+redis.call('DEL', KEYS[1], unpack(KEYS, 3))
 redis.call('HSET', KEYS[1], 'run', ARGV[3], 'fingerprint', ARGV[1], 'owner', ARGV[2], 'holder', ARGV[3],
   'state', 'claimed', 'since', now, 'deadline', now + ARGV[4])
 ask()
@@ -77,10 +83,11 @@ if claim[1] == ARGV[1] and claim[2] == 'claimed' then redis.call('HSET', KEYS[1]
 `
 
 /**
- * The job was not accepted: as if nobody had asked. ARGV: the holder's token.
- * Returns 0 when another holds it meanwhile, who may have published it.
+ * The job was not accepted: as if nobody had asked. KEYS: claim, index. ARGV: the holder's token,
+ * entry of the index. Returns 0 when another holds it meanwhile, who may have published it.
  */
 const RELEASE = `
+redis.call('ZREM', KEYS[2], ARGV[2])
 local holder = redis.call('HGET', KEYS[1], 'holder')
 if holder and holder ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
@@ -88,7 +95,7 @@ return 1
 `
 
 /**
- * The outcome was read. KEYS: claim, result keys. ARGV: run, kind of outcome, ttl ms.
+ * The outcome was read. KEYS: claim, index, result keys. ARGV: run, kind of outcome, ttl ms, entry of the index or ''.
  * The results of a claim that has gone get their time to live as well.
  */
 const FINISH = `
@@ -97,7 +104,9 @@ if claim[1] and claim[1] ~= ARGV[1] then return end
 if claim[1] and claim[2] ~= 'cancelled' then
   redis.call('HSET', KEYS[1], 'state', 'done', 'outcome', ARGV[2])
 end
-for i = 1, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
+if ARGV[4] ~= '' then redis.call('ZREM', KEYS[2], ARGV[4]) end
 `
 
 /**
@@ -122,11 +131,24 @@ return 'cancelled'
 `
 
 /**
- * KEYS: index. ARGV: score, entry, ttl ms of the index itself: no key of ours is without one.
+ * What is due in the index, and when the next entry will be. KEYS: index. ARGV: how many.
+ * Returns entries that are due, ms until the next one ('' when there is none).
  */
-const TRACK = `
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+const DUE = `${NOW}
+local due = {}
+local first = redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1, 'WITHSCORES')
+for i = 1, #first, 2 do
+  if tonumber(first[i + 1]) > now then return {due, first[i + 1] - now} end
+  due[#due + 1] = first[i]
+end
+return {due, ''}
+`
+
+/** An entry is to be looked at later, by another name. KEYS: index. ARGV: entry, its new name, in how many ms, ttl ms. */
+const PUT_OFF = `${NOW}
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
 `
 
 /**
@@ -149,12 +171,45 @@ return {swept, redis.call('EXISTS', unpack(KEYS, 3)), left}
 `
 
 /**
+ * What stands at the result keys, and the claim's run. With '1', any value ends the job: it is then
+ * finished in the same step, as FINISH does it, as what it is nobody knows yet ('read').
+ * KEYS: claim, index, result keys. ARGV: run, ttl ms, bytes of a piece, '1' or '', entry of the index or ''.
+ * Returns the claim's run, and of each value its first piece (false where nothing stands).
+ */
+const TAKE = `
+local claim = redis.call('HMGET', KEYS[1], 'run', 'state')
+local reply = {claim[1]}
+local stands = false
+for i = 3, #KEYS do
+  local value = redis.call('GETRANGE', KEYS[i], 0, ARGV[3] - 1)
+  if value == '' and redis.call('EXISTS', KEYS[i]) == 0 then value = false end
+  stands = stands or value
+  reply[i - 1] = value
+end
+-- Once it is done its life has begun: being read again does not make it longer.
+local isNew = not claim[1] or (claim[1] == ARGV[1] and claim[2] ~= 'done' and claim[2] ~= 'cancelled')
+if ARGV[4] == '1' and stands and isNew then
+  if claim[1] then redis.call('HSET', KEYS[1], 'state', 'done', 'outcome', 'read') end
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
+  if ARGV[5] ~= '' then redis.call('ZREM', KEYS[2], ARGV[5]) end
+end
+return reply
+`
+
+/**
  * Removes a result of another run than the claim's, unless it has been replaced meanwhile.
- * KEYS: claim, result. ARGV: the run the result names, the result.
+ * KEYS: claim, result. ARGV: the run the result names, the result, '1' if the claim's run is still under way.
  */
 const DROP_FOREIGN = `
-local run = redis.call('HGET', KEYS[1], 'run')
-if run and run ~= ARGV[1] and redis.call('GET', KEYS[2]) == ARGV[2] then redis.call('DEL', KEYS[2]) end
+local claim = redis.call('HMGET', KEYS[1], 'run', 'outcome')
+if not claim[1] or claim[1] == ARGV[1] or redis.call('GET', KEYS[2]) ~= ARGV[2] then return end
+redis.call('DEL', KEYS[2])
+-- Whoever took it could not know whose it was.
+if claim[2] == 'read' and ARGV[3] == '1' then
+  redis.call('HSET', KEYS[1], 'state', 'published')
+  redis.call('HDEL', KEYS[1], 'outcome')
+end
 `
 
 /**
@@ -203,6 +258,8 @@ export type EnterReply = [
   isLost: number,
 ]
 
+export type TakeReply = [run: string | null, ...values: (string | null)[]]
+export type DueReply = [due: string[], nextInMs: number | '']
 export type SweepReply = [swept: number, standing: number, lifeMs: number]
 
 export const scripts = {
@@ -211,7 +268,9 @@ export const scripts = {
   releaseClaim: script<number>(RELEASE),
   finishClaim: script<null>(FINISH),
   leaveClaim: script<'ended' | 'asked' | 'cancelled'>(LEAVE),
-  trackJob: script<null>(TRACK),
+  dueJobs: script<DueReply>(DUE),
+  putOff: script<null>(PUT_OFF),
+  takeResult: script<TakeReply>(TAKE),
   sweepJob: script<SweepReply>(SWEEP),
   dropForeign: script<null>(DROP_FOREIGN),
   lookBeforeRun: script<'run' | 'stale' | 'cancelled' | 'answered'>(LOOK),

@@ -5,7 +5,7 @@ import type { Dialect } from '../dialect.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { RedisConnection } from './connect.ts'
-import type { SweepReply } from './scripts.ts'
+import type { DueReply, SweepReply } from './scripts.ts'
 
 const MIN_SLEEP_MS = 1_000
 const MAX_SLEEP_MS = 30_000
@@ -54,15 +54,6 @@ export class Sweep {
     await this.#running
   }
 
-  /** `token` keeps the entries of several askers of one id apart. */
-  async track(wireId: string, token: string, lifeMs: number): Promise<void> {
-    await this.#put(`1 ${token} ${wireId}`, lifeMs)
-  }
-
-  async untrack(wireId: string, token: string): Promise<void> {
-    await this.#options.connection.client.zRem(this.#index, `1 ${token} ${wireId}`)
-  }
-
   async #sweepUntilClosed(): Promise<void> {
     const { connection, log } = this.#options
     const { signal } = this.#closing
@@ -80,21 +71,18 @@ export class Sweep {
   /** Works off what is due; returns how long nothing will be. */
   async #sweep(): Promise<number> {
     const { client } = this.#options.connection
-    const due = await client.zRangeWithScores(this.#index, 0, BATCH - 1)
-    const now = Date.now()
-    for (const { value, score } of due) {
-      const dueInMs = score - now
-      if (dueInMs > 0) return Math.min(Math.max(dueInMs, MIN_SLEEP_MS), this.#maxSleepMs)
-      await this.#settle(value)
-    }
+    const reply: unknown = await client.dueJobs([this.#index], [String(BATCH)])
+    const [due, nextInMs] = reply as DueReply
+    for (const entry of due) await this.#settle(entry)
     // What was put off is to be looked at, too.
-    return due.length === 0 ? this.#maxSleepMs : 0
+    if (due.length > 0) return 0
+    return Math.min(Math.max(Number(nextInMs) || MAX_SLEEP_MS, MIN_SLEEP_MS), this.#maxSleepMs)
   }
 
   async #settle(entry: string): Promise<void> {
     const { connection, dialect, resultTtlMs, log, metrics } = this.#options
     const { client } = connection
-    const [look, token, wireId] = entry.split(' ') as [string, string, string]
+    const [look, asker, wireId] = entry.split(' ') as [string, string, string]
     const keys = dialect.resultKeys(wireId)
     const reply: unknown = await client.sweepJob(
       [claimKey(keys[0]), deltasKey(keys[0]), ...keys],
@@ -106,18 +94,22 @@ export class Sweep {
       log.info({ job: wireId }, 'sweep.ttl_set')
     }
     // A newer run of the same id goes on: it ends later.
-    if (lifeMs > 0) return this.#put(entry, lifeMs)
-    if (stands === 0 && look === '1') await this.#put(`2 ${token} ${wireId}`, resultTtlMs)
-    await client.zRem(this.#index, entry)
+    if (lifeMs > 0) return this.#putOff(entry, entry, lifeMs)
+    const isLastLook = stands > 0 || look !== FIRST_LOOK
+    if (isLastLook) await client.zRem(this.#index, entry)
+    else await this.#putOff(entry, `${LAST_LOOK} ${asker} ${wireId}`, resultTtlMs)
   }
 
-  /** To be looked at in so many milliseconds. */
-  async #put(entry: string, inMs: number): Promise<void> {
+  async #putOff(entry: string, name: string, inMs: number): Promise<void> {
     const { connection, jobTtlMs, resultTtlMs } = this.#options
-    const ttlMs = jobTtlMs + 2 * resultTtlMs
-    await connection.client.trackJob(
-      [this.#index],
-      [String(Date.now() + inMs), entry, String(ttlMs)],
-    )
+    const ttlMs = String(jobTtlMs + 2 * resultTtlMs)
+    await connection.client.putOff([this.#index], [entry, name, String(inMs), ttlMs])
   }
 }
+
+const FIRST_LOOK = '1'
+const LAST_LOOK = '2'
+
+/** One asker of one job, as the index knows it. An id holds no blank. */
+export const sweepEntry = (wireId: string, asker: string): string =>
+  `${FIRST_LOOK} ${asker} ${wireId}`

@@ -12,11 +12,11 @@ async function scene() {
   connection.open()
   await eventually('connected', () => connection.link.ready)
   const redis = await testRedis()
-  const claims = new Claims(connection.client)
   const key = `scripts-${randomUUID()}`
+  const claims = new Claims(connection.client, key)
   const keys = [key] as const
   const enter = (fingerprint: string, token: string, graceMs = 5_000) => {
-    const lives = { jobTtlMs: 10_000, keepMs: 10_000, graceMs }
+    const lives = { jobTtlMs: 10_000, keepMs: 10_000, graceMs, entry: `1 ${token} id` }
     return claims.enter({ keys, fingerprint, owner: '', token, asker: `of ${token}`, ...lives })
   }
   const leave = (run: string, asker: string) =>
@@ -29,9 +29,9 @@ describe('a claim', () => {
   test('is released by its holder and by nobody else', async () => {
     const { claims, keys, enter, stored } = await scene()
     await enter('f', 'first')
-    expect(await claims.release(keys, 'somebody')).toBe(false)
+    expect(await claims.release(keys, 'somebody', '')).toBe(false)
     expect((await stored()).run).toBe('first')
-    expect(await claims.release(keys, 'first')).toBe(true)
+    expect(await claims.release(keys, 'first', '')).toBe(true)
     expect(await stored()).toEqual({})
   })
 
@@ -40,7 +40,7 @@ describe('a claim', () => {
     await enter('f', 'first')
     const taken = await enter('f', 'second', -1)
     expect(taken).toMatchObject({ verdict: 'takeover', run: 'first' })
-    expect(await claims.release(keys, 'first')).toBe(false)
+    expect(await claims.release(keys, 'first', '')).toBe(false)
     expect(await stored()).toMatchObject({ run: 'first', holder: 'second' })
   })
 
@@ -76,11 +76,11 @@ describe('a claim', () => {
     const { claims, redis, key, keys, enter } = await scene()
     await enter('f', 'first')
     await redis.set(key, 'replaced')
-    await claims.dropForeign(keys, 'another', 'seen before')
+    await claims.dropForeign(keys, 'another', 'seen before', true)
     expect(await redis.get(key)).toBe('replaced')
-    await claims.dropForeign(keys, 'first', 'replaced')
+    await claims.dropForeign(keys, 'first', 'replaced', true)
     expect(await redis.get(key)).toBe('replaced')
-    await claims.dropForeign(keys, 'another', 'replaced')
+    await claims.dropForeign(keys, 'another', 'replaced', true)
     expect(await redis.get(key)).toBeNull()
   })
 
