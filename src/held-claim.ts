@@ -86,7 +86,9 @@ export class HeldClaim {
     const { claims, resultTtlMs } = this.#parts
     const kind = await this.#kindOfEnd(held.run)
     if (kind === 'running') throw conflict()
-    await claims.finish(this.keys, held.run, kind, resultTtlMs)
+    await claims.finish(this.keys, held.run, kind, resultTtlMs).catch((cause: unknown) => {
+      throw new GatewayError('results_down', 'the job could not be claimed', { cause })
+    })
     const again = await this.enter()
     if (again.verdict === 'conflict') throw conflict()
     return again

@@ -55,7 +55,7 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
   metrics.watch({
     pending: () => gateway.pending,
     subscriptions: () => push.size,
-    brokerConnected: () => broker.link.ready,
+    brokerConnected: () => broker.isConnected,
     brokerBlocked: () => broker.isBlocked,
     redis: { data: () => data.link.ready, subscriber: () => subscriber.link.ready },
     push: { keyspace: () => probe.link.ready },

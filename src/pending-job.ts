@@ -61,6 +61,7 @@ export class PendingJob {
   #isReplay = false
   /** Something was written before we knew our run. */
   #isHintedEarly = false
+  #isLooking = false
   #expiry: NodeJS.Timeout | undefined
 
   constructor(
@@ -119,6 +120,7 @@ export class PendingJob {
   /** Ends it here while it goes on elsewhere, if it does. */
   interrupt(): void {
     this.#isKept = true
+    if (this.#isUnmarked) this.#markPublished()
     const { code, message } = INTERRUPTED[this.#acceptance]
     this.fail(new GatewayError(code, message))
   }
@@ -165,7 +167,8 @@ export class PendingJob {
       const { verdict } = claim.value
       if (armed.status === 'rejected') {
         if (verdict === 'new') await this.#claim.release()
-        throw verdict === 'takeover' ? acceptanceUnknown(armed.reason) : armed.reason
+        const isUnderWay = verdict === 'takeover' || verdict === 'joined'
+        throw isUnderWay ? acceptanceUnknown(armed.reason) : armed.reason
       }
       const isHeld = verdict === 'conflict'
       const entered = isHeld ? await this.#claim.enterAfterItsEnd(claim.value) : claim.value
@@ -206,10 +209,16 @@ export class PendingJob {
     if (!isPublished) this.waiters.later(CLAIM_GRACE_MS - ageMs + 50, () => void this.#lookAgain())
   }
 
+  /** One at a time: a second one would hold the claim by another token than the first. */
   async #lookAgain(): Promise<void> {
+    if (this.#isLooking) return
+    this.#isLooking = true
     try {
-      await this.#follow(await this.#claim.enter())
+      const entered = await this.#claim.enter()
+      this.#isLooking = false
+      await this.#follow(entered)
     } catch (error) {
+      this.#isLooking = false
       this.fail(error)
     }
   }
@@ -231,9 +240,14 @@ export class PendingJob {
     }
     const { dialect, broker, requireWorkers, log } = this.#parts
     const { queue } = this.job
-    if (requireWorkers && before === 'none' && !(await broker.hasWorkers(queue))) {
-      await this.#claim.release()
-      throw new GatewayError('no_workers', `no worker takes jobs from queue ${queue}`)
+    if (requireWorkers && before === 'none') {
+      const hasWorkers = await broker.hasWorkers(queue)
+      // Asking takes a while: nobody may wait any more, or has been told that it was not published.
+      if (this.waiters.isOver) return void (await this.#claim.release())
+      if (!hasWorkers) {
+        if (!(await this.#claim.release())) throw acceptanceUnknown(new Error('taken over'))
+        throw new GatewayError('no_workers', `no worker takes jobs from queue ${queue}`)
+      }
     }
     this.moments.published = performance.now()
     // Until the broker has answered, anything may have happened to it.
@@ -258,7 +272,8 @@ export class PendingJob {
       throw error
     }
     this.#acceptance = 'accepted'
-    if (this.waiters.ending !== undefined) return
+    const { ending } = this.waiters
+    if (ending !== undefined && 'outcome' in ending) return
     this.#isUnmarked = true
     if (this.waiters.isOver) this.#markPublished()
     else this.waiters.later(MARK_AFTER_MS, () => this.#markPublished())

@@ -38,10 +38,16 @@ export function stopOnSignal(log: Log, stop: () => Promise<void>): void {
       }
       stoppingSince = performance.now()
       log.info({ signal }, 'program.stopping')
-      void stop().then(() => {
-        log.info('program.stopped')
-        process.exit(0)
-      })
+      void stop().then(
+        () => {
+          log.info('program.stopped')
+          process.exit(0)
+        },
+        (error: unknown) => {
+          log.fatal(faultFields(error), 'program.stop_failed')
+          process.exit(1)
+        },
+      )
     })
   }
 }

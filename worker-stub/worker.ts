@@ -145,7 +145,9 @@ export class Worker {
     const writes = dialect.encodeOutcome(wireId, outcome, run === '' ? undefined : run)
     const keys = [claimKey(key), ...writes.map((write) => write.key)]
     const values = writes.map((write) => write.value)
-    return this.#insist((client) => client.writeAnswer(keys, [run, String(resultTtlMs), ...values]))
+    return this.#insist((client) =>
+      client.writeAnswer(keys, [run, String(resultTtlMs), '', ...values]),
+    )
   }
 
   /** An outcome has cost GPU time: as long as Redis cannot take it, it is kept and tried again. */

@@ -52,8 +52,8 @@ export class Broker {
   #model: RecoveringChannelModel | undefined
   #channel: ConfirmChannel | undefined
   #isBlocked = false
-  /** It owes a confirm for longer than the deadline. */
-  #isSilent = false
+  /** Queues that owe a confirm for longer than the deadline: one without a majority may, and the others not. */
+  readonly #silent = new Set<string>()
 
   constructor(options: BrokerOptions) {
     this.#options = options
@@ -74,6 +74,10 @@ export class Broker {
   /** An alarm of the broker: it takes no message until memory or disk is free again. */
   get isBlocked(): boolean {
     return this.#isBlocked
+  }
+
+  get isConnected(): boolean {
+    return this.#channel !== undefined
   }
 
   /** Whether jobs for the default queue can be taken. */
@@ -105,10 +109,7 @@ export class Broker {
     try {
       const confirmation = await this.#confirmed(publication)
       publishes.inc({ result: confirmation })
-      if (confirmation === 'confirmed') {
-        confirmSeconds.observe((performance.now() - started) / 1000)
-        this.#heard()
-      }
+      if (confirmation === 'confirmed') confirmSeconds.observe((performance.now() - started) / 1000)
       return confirmation
     } catch (error) {
       publishes.inc({ result: REFUSALS.get(codeOf(error)) ?? 'not_sent' })
@@ -119,13 +120,16 @@ export class Broker {
   async #confirmed(publication: Publication): Promise<Confirmation> {
     if (this.#isBlocked)
       throw new GatewayError('broker_blocked', 'the broker takes no messages now')
-    const { queue, messageId } = publication
-    const late = setTimeout(() => this.#silent(), CONFIRM_DEADLINE_MS)
+    const { queue } = publication
+    if (this.#silent.has(queue)) throw notConnected(new Error(`queue ${queue} is silent`))
+    const late = setTimeout(() => this.#fallSilent(queue), CONFIRM_DEADLINE_MS)
     const error = await this.#send(publication).finally(() => clearTimeout(late))
-    if (this.#returned.delete(messageId)) {
+    // Whatever the answer is, the broker has given one.
+    if (error === null || error.message === NACKED) this.#heard(queue)
+    if (this.#returned.delete(returnKey(publication.run, publication.messageId))) {
       throw new GatewayError('no_such_queue', `queue ${queue} does not exist on the broker`)
     }
-    if (error?.message === 'message nacked') {
+    if (error?.message === NACKED) {
       throw new GatewayError('queue_full', `queue ${queue} is full: the broker refused the message`)
     }
     return error === null ? 'confirmed' : 'lost'
@@ -165,7 +169,7 @@ export class Broker {
     connection.on('close', (error?: Error) => {
       this.#channel = undefined
       this.#isBlocked = false
-      this.#isSilent = false
+      this.#silent.clear()
       this.link.down(errorFields(error ?? new Error('connection closed')).error)
     })
     const { queues, onDeadLetter, log } = this.#options
@@ -179,7 +183,8 @@ export class Broker {
   async #openChannel(connection: ChannelModel): Promise<void> {
     const channel = await connection.createConfirmChannel()
     channel.on('return', (message) => {
-      this.#returned.add(String(message.properties.messageId))
+      const { correlationId, messageId } = message.properties
+      this.#returned.add(returnKey(String(correlationId), String(messageId)))
       void this.#queues.look()
     })
     // Without a listener the library takes a channel's error for the connection's.
@@ -189,7 +194,7 @@ export class Broker {
     channel.on('close', () => this.#reopenChannel(connection, channel))
     this.#channel = channel
     this.#returned.clear()
-    this.#isSilent = false
+    this.#silent.clear()
     if (!this.#isBlocked) this.link.up()
   }
 
@@ -210,26 +215,33 @@ export class Broker {
 
   #unblock(): void {
     this.#isBlocked = false
-    if (this.#channel !== undefined && !this.#isSilent) this.link.up()
+    if (this.#channel !== undefined && !this.#isDefaultSilent) this.link.up()
     this.#options.log.info('broker.unblocked')
   }
 
   /** It has what we sent and does not say so: whoever asks now would not be told either. */
-  #silent(): void {
+  #fallSilent(queue: string): void {
     this.#options.metrics.publishes.inc({ result: 'late' })
-    if (this.#isBlocked || this.#isSilent || this.#channel === undefined) return
-    this.#isSilent = true
-    this.link.down(`no confirm for ${CONFIRM_DEADLINE_MS / 1000} s`)
-    this.#options.log.error('broker.silent')
+    if (this.#isBlocked || this.#channel === undefined) return
+    this.#silent.add(queue)
+    if (this.#isDefaultSilent) this.link.down(`no confirm for ${CONFIRM_DEADLINE_MS / 1000} s`)
+    this.#options.log.error({ queue }, 'broker.silent')
   }
 
-  #heard(): void {
-    if (!this.#isSilent) return
-    this.#isSilent = false
-    if (!this.#isBlocked && this.#channel !== undefined) this.link.up()
-    this.#options.log.info('broker.heard_again')
+  #heard(queue: string): void {
+    if (!this.#silent.delete(queue)) return
+    if (!this.#isDefaultSilent && !this.#isBlocked && this.#channel !== undefined) this.link.up()
+    this.#options.log.info({ queue }, 'broker.heard_again')
+  }
+
+  get #isDefaultSilent(): boolean {
+    return this.#silent.has(this.#options.queues[0] as string)
   }
 }
+
+/** In the library's words. */
+const NACKED = 'message nacked'
+const returnKey = (run: string, messageId: string): string => `${run} ${messageId}`
 
 /** What the broker's refusals are called in the metrics. */
 const REFUSALS = new Map<ErrorCode | undefined, string>([

@@ -8,6 +8,7 @@ import type { Log } from '../telemetry/log.ts'
 
 /** Between two tries at a message that could not be dealt with. */
 const RETRY_MS = 1_000
+const REOPEN_MS = 5_000
 const PREFETCH = 16
 
 export interface DeadLetter {
@@ -29,17 +30,52 @@ export interface DeadLettersOptions {
   readonly log: Log
 }
 
-/** Takes what the broker has given up from beside each queue. Belongs into the setup of a connection. */
-export async function consumeDeadLetters(options: DeadLettersOptions): Promise<void> {
-  const { connection, queues, log } = options
-  const channel = await connection.createChannel()
-  channel.on('error', (error) => log.warn(errorFields(error), 'dead_letters.channel_closed'))
-  await channel.prefetch(PREFETCH)
-  for (const queue of queues) {
-    const deadQueue = deadQueueOf(queue)
-    const problem = await declareQueue(connection, deadQueue, { durable: true, arguments: {} })
-    if (problem !== undefined) log.error({ queue: deadQueue, problem }, 'dead_letters.refused')
-    else await channel.consume(deadQueue, (message) => void take(options, channel, queue, message))
+/** Takes what the broker has given up from beside each queue, as long as the connection stands. */
+export function consumeDeadLetters(options: DeadLettersOptions): Promise<void[]> {
+  return Promise.all(options.queues.map((queue) => new DeadQueue(options, queue).open()))
+}
+
+/** One dead-letter queue, on a channel of its own: what closes that is no reason to disturb another. */
+class DeadQueue {
+  readonly #options: DeadLettersOptions
+  readonly #queue: string
+  #timer: NodeJS.Timeout | undefined
+  #isConnected = true
+
+  constructor(options: DeadLettersOptions, queue: string) {
+    this.#options = options
+    this.#queue = queue
+    options.connection.on('close', () => {
+      this.#isConnected = false
+      clearTimeout(this.#timer)
+    })
+  }
+
+  /** Never rejects: a gateway that cannot be told of dead jobs can still run living ones. */
+  async open(): Promise<void> {
+    const { connection, log } = this.#options
+    const queue = deadQueueOf(this.#queue)
+    try {
+      const problem = await declareQueue(connection, queue, { durable: true, arguments: {} })
+      // It may be there all the same, declared by somebody who may.
+      if (problem !== undefined) log.warn({ queue, problem }, 'dead_letters.queue_refused')
+      const channel = await connection.createChannel()
+      channel.on('error', (error) => log.warn(errorFields(error), 'dead_letters.channel_closed'))
+      channel.on('close', () => this.#openLater())
+      await channel.prefetch(PREFETCH)
+      await channel.consume(queue, (message) => {
+        if (message === null) void channel.close().catch(() => {})
+        else void take(this.#options, channel, this.#queue, message)
+      })
+    } catch (error) {
+      log.warn({ queue, ...errorFields(error) }, 'dead_letters.not_consumed')
+      this.#openLater()
+    }
+  }
+
+  #openLater(): void {
+    clearTimeout(this.#timer)
+    if (this.#isConnected) this.#timer = setTimeout(() => void this.open(), REOPEN_MS)
   }
 }
 
@@ -47,9 +83,8 @@ async function take(
   { onDeadLetter, log }: DeadLettersOptions,
   channel: Channel,
   queue: string,
-  message: ConsumeMessage | null,
+  message: ConsumeMessage,
 ): Promise<void> {
-  if (message === null) return
   const { correlationId, headers } = message.properties
   const reason = String(headers?.['x-first-death-reason'] ?? 'unknown')
   const run = String(correlationId ?? '')

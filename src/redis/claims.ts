@@ -126,12 +126,12 @@ export class Claims {
     )
   }
 
-  /** Writes a result as a worker would: the first one of its run stands. */
+  /** Writes a result as a worker would, where none stands. */
   async answer(run: string, writes: readonly RedisWrite[], ttlMs: number): Promise<string> {
     const keys = writes.map(({ key }) => key)
     return this.#client.writeAnswer(
       [claimKey(keys[0] as string), ...keys],
-      [run, String(ttlMs), ...writes.map(({ value }) => value)],
+      [run, String(ttlMs), '1', ...writes.map(({ value }) => value)],
     )
   }
 

@@ -102,7 +102,8 @@ const FINISH = `
 local claim = redis.call('HMGET', KEYS[1], 'run', 'state')
 if claim[1] and claim[1] ~= ARGV[1] then return end
 if claim[1] and claim[2] ~= 'cancelled' then
-  redis.call('HSET', KEYS[1], 'state', 'done', 'outcome', ARGV[2])
+  -- Refused where memory has run out; the times to live are set all the same.
+  redis.pcall('HSET', KEYS[1], 'state', 'done', 'outcome', ARGV[2])
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
@@ -153,8 +154,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[4])
 
 /**
  * KEYS: claim, deltas, result keys. ARGV: ttl ms.
- * Returns how many keys were given their time to live, how many results stand, and what is
- * left of the job's life in ms.
+ * Returns how many keys were given their time to live, and what is left of the job's life in ms.
  */
 const SWEEP = `${NOW}
 local swept = 0
@@ -167,7 +167,7 @@ end
 local claim = redis.call('HMGET', KEYS[1], 'state', 'deadline')
 local left = 0
 if claim[1] == 'claimed' or claim[1] == 'published' then left = math.max(0, claim[2] - now) end
-return {swept, redis.call('EXISTS', unpack(KEYS, 3)), left}
+return {swept, left}
 `
 
 /**
@@ -189,7 +189,8 @@ end
 -- Once it is done its life has begun: being read again does not make it longer.
 local isNew = not claim[1] or (claim[1] == ARGV[1] and claim[2] ~= 'done' and claim[2] ~= 'cancelled')
 if ARGV[4] == '1' and stands and isNew then
-  if claim[1] then redis.call('HSET', KEYS[1], 'state', 'done', 'outcome', 'read') end
+  -- Refused where memory has run out; the result is there all the same.
+  if claim[1] then redis.pcall('HSET', KEYS[1], 'state', 'done', 'outcome', 'read') end
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
   if ARGV[5] ~= '' then redis.call('ZREM', KEYS[2], ARGV[5]) end
@@ -226,14 +227,15 @@ return 'run'
 
 /**
  * A worker's result: the first one of a run stands. A run whose claim has gone
- * may still answer; a message that names no run is from a gateway without claims.
- * KEYS: claim, result keys. ARGV: run, ttl ms, values.
+ * may still answer; a message that names no run is from a gateway without claims,
+ * and overwrites what stands there, unless it is told not to.
+ * KEYS: claim, result keys. ARGV: run, ttl ms, '1' to overwrite nothing, values.
  */
 const ANSWER = `
 local run = redis.call('HGET', KEYS[1], 'run')
 if ARGV[1] ~= '' and run and run ~= ARGV[1] then return 'stale' end
-if ARGV[1] ~= '' and redis.call('EXISTS', KEYS[2]) == 1 then return 'answered' end
-for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'PX', ARGV[2]) end
+if (ARGV[1] ~= '' or ARGV[3] == '1') and redis.call('EXISTS', KEYS[2]) == 1 then return 'answered' end
+for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 2], 'PX', ARGV[2]) end
 return 'written'
 `
 
@@ -260,7 +262,7 @@ export type EnterReply = [
 
 export type TakeReply = [run: string | null, ...values: (string | null)[]]
 export type DueReply = [due: string[], nextInMs: number | '']
-export type SweepReply = [swept: number, standing: number, lifeMs: number]
+export type SweepReply = [swept: number, lifeMs: number]
 
 export const scripts = {
   enterClaim: script<EnterReply>(ENTER),

@@ -27,8 +27,8 @@ export interface SweepOptions {
  * request whose time was over, of a worker that came late.
  *
  * A job stands in an index from before its publish until its outcome was read,
- * by the time its life ends. Any replica works off what is due. A job without a
- * result then is looked at once more, as long after its life as results are
+ * by the time its life ends. Any replica works off what is due. Where there was
+ * nothing to do, it looks once more, as long after the job's life as results are
  * kept: its message has expired, but a worker may have had it.
  */
 export class Sweep {
@@ -70,10 +70,18 @@ export class Sweep {
 
   /** Works off what is due; returns how long nothing will be. */
   async #sweep(): Promise<number> {
-    const { client } = this.#options.connection
+    const { connection, log } = this.#options
+    const { client } = connection
     const reply: unknown = await client.dueJobs([this.#index], [String(BATCH)])
     const [due, nextInMs] = reply as DueReply
-    for (const entry of due) await this.#settle(entry)
+    for (const entry of due) {
+      await this.#settle(entry).catch(async (error: unknown) => {
+        if (!this.#options.connection.link.ready) throw error
+        // One that cannot be looked at must not stand in the way of the others.
+        log.warn(errorFields(error), 'sweep.entry_failed')
+        await this.#putOff(entry, entry, MAX_SLEEP_MS)
+      })
+    }
     // What was put off is to be looked at, too.
     if (due.length > 0) return 0
     return Math.min(Math.max(Number(nextInMs) || MAX_SLEEP_MS, MIN_SLEEP_MS), this.#maxSleepMs)
@@ -88,14 +96,15 @@ export class Sweep {
       [claimKey(keys[0]), deltasKey(keys[0]), ...keys],
       [String(resultTtlMs)],
     )
-    const [swept, stands, lifeMs] = reply as SweepReply
+    const [swept, lifeMs] = reply as SweepReply
     if (swept > 0) {
       metrics.swept.inc(swept)
       log.info({ job: wireId }, 'sweep.ttl_set')
     }
     // A newer run of the same id goes on: it ends later.
     if (lifeMs > 0) return this.#putOff(entry, entry, lifeMs)
-    const isLastLook = stands > 0 || look !== FIRST_LOOK
+    // A result that has its time to live already may yet be overwritten, by a worker that comes late: it has none then.
+    const isLastLook = swept > 0 || look !== FIRST_LOOK
     if (isLastLook) await client.zRem(this.#index, entry)
     else await this.#putOff(entry, `${LAST_LOOK} ${asker} ${wireId}`, resultTtlMs)
   }

@@ -77,7 +77,7 @@ export function createMetrics() {
         })
       look('jobs_pending', 'Requests held', gauges.pending)
       look('subscriptions', 'Keys subscribed to, the probe’s too', gauges.subscriptions)
-      look('broker_connected', 'The broker takes messages', gauges.brokerConnected)
+      look('broker_connected', 'The broker is connected', gauges.brokerConnected)
       look('broker_blocked', 'An alarm of the broker is on', gauges.brokerBlocked)
       watchLabelled(registry, 'redis_connected', 'Redis is connected', 'role', gauges.redis)
       watchLabelled(registry, 'push_ready', 'Writes are known to reach us', 'mode', gauges.push)

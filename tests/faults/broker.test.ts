@@ -67,6 +67,22 @@ describe('F2 a frozen broker', () => {
   }, 60_000)
 })
 
+test('F2 a broker that thaws with a refusal is used again, as after a confirm', async () => {
+  const settings = { ...freshSettings(), RABBIT_MQ_URL: rabbitmq.url, QUEUE_MAX_LENGTH: '1' }
+  const gateway = await startGateway(settings)
+  const channel = await testChannel(rabbitmq.url)
+  channel.sendToQueue(settings.QUEUE_NAME, Buffer.from('in the way'))
+  await eventually('the queue is full', async () => {
+    return (await channel.checkQueue(settings.QUEUE_NAME)).messageCount === 1
+  })
+  rabbitmq.pause()
+  const asked = generate(gateway.url, 'refused', 'x')
+  await unready(gateway.url)
+  rabbitmq.resume()
+  expect((await asked).body.code).toBe('queue_full')
+  await readyAgain(gateway.url)
+}, 60_000)
+
 describe('F3 a memory alarm', () => {
   test('is refused at once as broker_blocked, and what was on its way is confirmed when it is over', async () => {
     const { url, settle, counted } = await scene()

@@ -4,6 +4,7 @@ import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { metricsOf } from '../support/metrics.ts'
 import { startWorkerProgram } from '../support/program.ts'
+import { LinkProxy } from '../support/proxy.ts'
 import {
   freshSettings,
   generate,
@@ -99,6 +100,42 @@ describe('F19 a poisoned job', () => {
     expect((await generate(gateway.url, 'sound', 'y')).body).toEqual({ content: 'echo: y' })
   }, 60_000)
 
+  test('refused by a worker changes no outcome that stands, and a dead-letter queue that was deleted is made again', async () => {
+    const settings = { ...freshSettings(), QUEUE_TYPE: 'quorum' }
+    const gateway = await startGateway(settings)
+    const channel = await testChannel()
+    const dead = `${settings.QUEUE_NAME}.dead`
+    const stub = await startWorkerProgram(settings)
+    expect((await generate(gateway.url, 'good', 'x')).body).toEqual({ content: 'echo: x' })
+    await stub.end('SIGTERM')
+    // Of another publisher, who knows of no runs.
+    const prompt = { job_id: 'good', meta: {}, messages: [{ role: 'user', content: 'y' }] }
+    const task = { id: 'good', kwargs: { prompt, prompt_type: 'chat_completion' } }
+    const refuse = async (): Promise<void> => {
+      const message = await eventually('a message', () => channel.get(settings.QUEUE_NAME))
+      channel.nack(message, false, false)
+    }
+    const refused = async (): Promise<number | undefined> => {
+      return (await metricsOf(gateway.url))['gateway_dead_letters_total{reason="rejected"}']
+    }
+    channel.sendToQueue(settings.QUEUE_NAME, Buffer.from(JSON.stringify(task)))
+    await refuse()
+    await eventually('it was dealt with', async () => (await refused()) === 1)
+    await eventually('and acknowledged', async () => {
+      return (await channel.checkQueue(dead)).messageCount === 0
+    })
+    expect((await generate(gateway.url, 'good', 'x')).body).toEqual({ content: 'echo: x' })
+
+    await channel.deleteQueue(dead)
+    const asked = generate(gateway.url, 'bad', 'x')
+    await eventually('it is made again', async () => {
+      const other = await testChannel()
+      return (await other.checkQueue(dead).catch(() => undefined))?.consumerCount === 1
+    })
+    await refuse()
+    expect((await asked).body).toMatchObject({ status: 502, code: 'worker_failed' })
+  })
+
   test('that a worker refuses is a failed outcome at once', async () => {
     const settings = { ...freshSettings(), QUEUE_TYPE: 'quorum' }
     const gateway = await startGateway(settings)
@@ -124,6 +161,24 @@ describe('F20 a queue without workers', () => {
     const worker = await startPlainWorker(settings, ({ content }) => content)
     expect((await generate(strict.url, 'taken', 'x')).body).toEqual({ content: 'x' })
     expect(worker.tasks.map(({ id }) => id)).not.toContain('refused')
+  })
+
+  test('asked for while the broker is slow is refused as it is, and never published after all', async () => {
+    const settings = { ...freshSettings(), TIMEOUT: '1', REQUIRE_WORKERS: 'true' }
+    const proxy = new LinkProxy(inject('services').RABBIT_MQ_URL)
+    onTestFinished(() => proxy.close())
+    const RABBIT_MQ_URL = await proxy.open()
+    const gateway = await startGateway({ ...settings, RABBIT_MQ_URL })
+    // Its last look has found none; by the time of the answer there is one.
+    proxy.faults.toClient.delayMs = 2_000
+    const worker = await startPlainWorker(settings, ({ content }) => content)
+    const { body } = await generate(gateway.url, 'late', 'x')
+    expect(body).toMatchObject({ status: 503, code: 'results_down' })
+    const redis = await testRedis()
+    const claim = `{${settings.REDIS_PREFIX}:late}:claim`
+    await eventually('its claim is released', async () => (await redis.exists(claim)) === 0)
+    proxy.faults.toClient.delayMs = 0
+    expect(worker.tasks).toEqual([])
   })
 
   test('a slow worker holds up no other request than its own', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { metricsOf } from '../support/metrics.ts'
 import { LinkProxy } from '../support/proxy.ts'
 import {
   freshSettings,
@@ -204,6 +205,18 @@ describe('acceptance is told as it is', () => {
     proxy.faults.toServer.blackHole = true
     const reply = await generate(gateway.url, 'h-9', 'x')
     expect(reply.body).toMatchObject({ status: 503, code: 'acceptance_unknown', job_id: 'h-9' })
+  })
+
+  test('a job that goes on after a stop is marked, and a retry elsewhere joins it at once', async () => {
+    const settings = freshSettings()
+    const gateway = await startGateway(settings)
+    const asked = generate(gateway.url, 'h-11', 'x')
+    const claim = await claimOf(settings, 'h-11')
+    const confirmed = 'gateway_publish_total{result="confirmed"}'
+    await eventually('it is confirmed', async () => (await metricsOf(gateway.url))[confirmed] === 1)
+    await gateway.close(0)
+    expect((await asked).body.code).toBe('interrupted')
+    expect((await claim.get()).state).toBe('published')
   })
 
   test('a job that goes on is marked, and nobody takes it over', async () => {

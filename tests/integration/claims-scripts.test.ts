@@ -2,16 +2,18 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { Claims } from '../../src/redis/claims.ts'
 import { RedisConnection } from '../../src/redis/connect.ts'
+import { Results } from '../../src/redis/results.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { eventually } from '../support/eventually.ts'
 import { testRedis } from '../support/scene.ts'
+import { ownRedis } from '../support/servers.ts'
 
-async function scene() {
-  const connection = new RedisConnection(inject('services').REDIS_URL, 'data', createLog('silent'))
+async function scene(url = inject('services').REDIS_URL) {
+  const connection = new RedisConnection(url, 'data', createLog('silent'))
   onTestFinished(() => connection.close())
   connection.open()
   await eventually('connected', () => connection.link.ready)
-  const redis = await testRedis()
+  const redis = await testRedis(url)
   const key = `scripts-${randomUUID()}`
   const claims = new Claims(connection.client, key)
   const keys = [key] as const
@@ -22,7 +24,7 @@ async function scene() {
   const leave = (run: string, asker: string) =>
     claims.leave(run, `of ${asker}`, [{ key, value: 'cancelled' }], 5_000)
   const stored = () => redis.hGetAll(`{${key}}:claim`)
-  return { claims, redis, key, keys, enter, leave, stored }
+  return { connection, claims, redis, key, keys, enter, leave, stored }
 }
 
 describe('a claim', () => {
@@ -110,6 +112,21 @@ describe('a claim', () => {
     expect(await leave('first', 'first')).toBe('ended')
     expect(await stored()).toMatchObject({ state: 'done', outcome: 'succeeded' })
     expect(await redis.get(key)).toBe('a result that nobody has read yet')
+  })
+
+  test('is read, and lives no longer than it should, where memory has run out', async () => {
+    const server = await ownRedis()
+    const { connection, claims, redis, key, keys, enter } = await scene(server.url)
+    await enter('f', 'first')
+    await redis.set(key, 'x')
+    await redis.configSet('maxmemory', '1')
+    const options = { run: 'first', isEnd: true, ttlMs: 5_000, entry: '1 first id' }
+    const taken = await new Results(connection.client, key).take(keys, options)
+    expect(taken).toEqual({ values: ['x'], run: 'first' })
+    expect(await redis.pTTL(key)).toBeGreaterThan(0)
+    await redis.persist(key)
+    await claims.finish(keys, 'first', 'failed', 5_000)
+    expect(await redis.pTTL(key)).toBeGreaterThan(0)
   })
 
   test('whose result Redis has lost is a new run that says so', async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { askUntil } from '../support/leaving.ts'
 import { metricsOf } from '../support/metrics.ts'
 import {
   freshSettings,
@@ -38,6 +39,21 @@ test('a result that came after its request was told 504 gets its time to live, f
   )
   const index = `${settings.REDIS_PREFIX}:@pending`
   await eventually('the index is empty', async () => (await redis.zCard(index)) === 0)
+})
+
+test('a late result over a cancelled one is found at the second look', async () => {
+  const settings = { ...short(), TIMEOUT: '10', RESULT_TTL_S: '10' }
+  const redis = await testRedis()
+  const gateway = await startGateway(settings)
+  const key = `${settings.REDIS_PREFIX}:s-4`
+  const index = `${settings.REDIS_PREFIX}:@pending`
+  await askUntil(gateway.url, 's-4', 300)
+  await eventually('it is cancelled', async () => (await redis.get(key))?.includes('cancelled'))
+  await eventually('it was looked at once', async () =>
+    (await redis.zRange(index, 0, -1))[0]?.startsWith('2 '),
+  )
+  await redis.set(key, '{"content":"from a worker that hears nothing"}')
+  await eventually('it has a time to live', async () => (await redis.pTTL(key)) > 0, 20_000)
 })
 
 test('a result that came after the life of its job is found at a second look', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { metricsOf } from '../support/metrics.ts'
 import { startGatewayProgram, startProgram } from '../support/program.ts'
 import { generate, post, testChannel, testRedis } from '../support/scene.ts'
 import { ownRabbitmq, ownRedis } from '../support/servers.ts'
@@ -74,11 +75,15 @@ async function unansweredJobs({ gateway, admin, channel, url }: Scene): Promise<
   await gateway.log.until('job.foreign_run')
   expect((await foreign).body.code).toBe('timed_out')
 
+  const confirmed = 'gateway_publish_total{result="confirmed"}'
+  const before = (await metricsOf(url))[confirmed] ?? 0
   const client = new AbortController()
   const body = JSON.stringify(jobOf('p-5'))
   const headers = { 'content-type': 'application/json' }
   const left = fetch(url + TO_IDLE, { method: 'POST', headers, body, signal: client.signal })
-  await eventually('it is claimed', async () => (await admin.exists('{llm-api:p-5}:claim')) === 1)
+  await eventually('it is published', async () => {
+    return (await metricsOf(url))[confirmed] === before + 1
+  })
   client.abort()
   await left.catch(() => {})
   await gateway.log.until('job.cancelled')

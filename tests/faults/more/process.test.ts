@@ -2,10 +2,11 @@ import { spawn, spawnSync } from 'node:child_process'
 import { openSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { afterEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { freePort } from '../../../dev/services/port.ts'
 import { eventually } from '../../support/eventually.ts'
 import { metricsOf } from '../../support/metrics.ts'
+import { LinkProxy } from '../../support/proxy.ts'
 import { startGatewayProgram } from '../../support/program.ts'
 import {
   freshSettings,
@@ -63,17 +64,27 @@ describe('F27 a process in need', () => {
   test('out of file descriptors it refuses connections, ends nothing, and serves again when it has some', async () => {
     const settings = freshSettings()
     const gateway = await startGatewayProgram(settings)
-    await startPlainWorker(settings, ({ content }) => content)
+    let isOver = false
+    const worker = await startPlainWorker(settings, async ({ id, content }) => {
+      if (id === 'held') await eventually('the need is over', () => isOver)
+      return content
+    })
     expect((await generate(gateway.url, 'before', 'x')).status).toBe(200)
     const limit = spawnSync('prlimit', ['--pid', String(gateway.pid), '--nofile=48:48'])
     expect(limit.status).toBe(0)
+    const held = generate(gateway.url, 'held', 'x')
+    await eventually('it is with the worker', () => worker.tasks.length === 2)
     const sockets: Socket[] = []
+    let refused = 0
     for (let count = 0; count < 100; count += 1) {
       const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1')
       socket.on('error', () => {})
+      socket.on('close', () => (refused += 1))
       sockets.push(socket)
     }
-    await delay(1_000)
+    await eventually('connections are refused', () => refused > 0)
+    isOver = true
+    expect((await held).body).toEqual({ content: 'x' })
     for (const socket of sockets) socket.destroy()
     await eventually('it serves again', async () => {
       return (await generate(gateway.url, 'after', 'x')).status === 200
@@ -109,12 +120,28 @@ describe('F27 a process in need', () => {
 })
 
 test('I7 the memory of a gateway is what it was, after a minute of load with its links cut', async () => {
-  const scene = await startFaultScene({ settings: { TIMEOUT: '20' }, ratePerS: 200 })
+  const links = [
+    new LinkProxy(inject('services').RABBIT_MQ_URL),
+    new LinkProxy(inject('services').REDIS_URL),
+  ] as const
+  const [RABBIT_MQ_URL, REDIS_URL] = await Promise.all([links[0].open(), links[1].open()])
+  onTestFinished(async () => {
+    await Promise.all(links.map((link) => link.close()))
+  })
+  const scene = await startFaultScene({
+    settings: { TIMEOUT: '20' },
+    gateways: [{ RABBIT_MQ_URL, REDIS_URL }],
+    ratePerS: 200,
+  })
   const url = scene.gateways[0]?.url as string
   const rss = async () => (await metricsOf(url)).process_resident_memory_bytes ?? 0
   await delay(20_000)
   const before = await rss()
-  await delay(60_000)
+  for (let cuts = 0; cuts < 60; cuts += 1) {
+    await delay(1_000)
+    links[cuts % 2]?.cut()
+  }
+  await delay(10_000)
   const after = await rss()
   expect(await scene.settle()).toMatchObject(NO_HARM)
   expect(after).toBeLessThan(before * 1.2)
