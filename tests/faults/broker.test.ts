@@ -1,22 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { ownRabbitmq } from '../support/servers.ts'
+import { rabbitmqOfFile } from '../support/servers.ts'
 import { freshSettings, generate, startGateway, testChannel } from '../support/scene.ts'
 import { NO_HARM, readyAgain, startFaultScene, unready } from './support/scene.ts'
 import type { FaultOptions } from './support/scene.ts'
 
-let rabbitmq: Awaited<ReturnType<typeof ownRabbitmq>>
-beforeAll(async () => {
-  rabbitmq = await ownRabbitmq()
-}, 120_000)
-afterAll(async () => {
-  await rabbitmq.close()
-  await rabbitmq.keeper.close()
-})
+const rabbitmq = rabbitmqOfFile()
 
 async function scene(options: FaultOptions = {}) {
-  const settings = { RABBIT_MQ_URL: rabbitmq.url, ...options.settings }
+  const settings = { RABBIT_MQ_URL: rabbitmq().url, ...options.settings }
   const scene = await startFaultScene({ ...options, settings })
   return { ...scene, url: scene.gateways[0]?.url as string }
 }
@@ -24,9 +17,9 @@ async function scene(options: FaultOptions = {}) {
 describe('F1 a broker killed under load and started again', () => {
   test('loses nothing that was accepted, and is used again by itself', async () => {
     const { url, settle, counted } = await scene()
-    await rabbitmq.kill()
+    await rabbitmq().kill()
     await unready(url)
-    await rabbitmq.start()
+    await rabbitmq().start()
     await readyAgain(url)
     await delay(2_000)
     const counts = await settle()
@@ -40,13 +33,13 @@ describe('F1 a broker killed under load and started again', () => {
 describe('F2 a frozen broker', () => {
   test('gets no further jobs after 5 s without a confirm, and those it had are answered or unknown', async () => {
     const { url, settle, counted } = await scene()
-    rabbitmq.pause()
+    rabbitmq().pause()
     const frozen = performance.now()
     await unready(url)
     expect(performance.now() - frozen).toBeLessThan(8_000)
     // Longer than the heartbeat takes to find it.
     await delay(16_000)
-    rabbitmq.resume()
+    rabbitmq().resume()
     await readyAgain(url)
     await delay(2_000)
     const counts = await settle()
@@ -57,10 +50,10 @@ describe('F2 a frozen broker', () => {
 
   test('that thaws before its heartbeat is missed has confirmed what it had, late', async () => {
     const { url, settle } = await scene()
-    rabbitmq.pause()
+    rabbitmq().pause()
     await unready(url)
     await delay(1_000)
-    rabbitmq.resume()
+    rabbitmq().resume()
     await readyAgain(url)
     const counts = await settle()
     expect(counts).toMatchObject({ ...NO_HARM, unknown: 0 })
@@ -68,17 +61,17 @@ describe('F2 a frozen broker', () => {
 })
 
 test('F2 a broker that thaws with a refusal is used again, as after a confirm', async () => {
-  const settings = { ...freshSettings(), RABBIT_MQ_URL: rabbitmq.url, QUEUE_MAX_LENGTH: '1' }
+  const settings = { ...freshSettings(), RABBIT_MQ_URL: rabbitmq().url, QUEUE_MAX_LENGTH: '1' }
   const gateway = await startGateway(settings)
-  const channel = await testChannel(rabbitmq.url)
+  const channel = await testChannel(rabbitmq().url)
   channel.sendToQueue(settings.QUEUE_NAME, Buffer.from('in the way'))
   await eventually('the queue is full', async () => {
     return (await channel.checkQueue(settings.QUEUE_NAME)).messageCount === 1
   })
-  rabbitmq.pause()
+  rabbitmq().pause()
   const asked = generate(gateway.url, 'refused', 'x')
   await unready(gateway.url)
-  rabbitmq.resume()
+  rabbitmq().resume()
   expect((await asked).body.code).toBe('queue_full')
   await readyAgain(gateway.url)
 }, 60_000)
@@ -86,12 +79,12 @@ test('F2 a broker that thaws with a refusal is used again, as after a confirm', 
 describe('F3 a memory alarm', () => {
   test('is refused at once as broker_blocked, and what was on its way is confirmed when it is over', async () => {
     const { url, settle, counted } = await scene()
-    await rabbitmq.control('set_vm_memory_high_watermark', 'absolute', '1')
+    await rabbitmq().control('set_vm_memory_high_watermark', 'absolute', '1')
     await unready(url)
     const { body } = await generate(url, 'refused', 'x')
     expect(body).toMatchObject({ status: 503, code: 'broker_blocked' })
     expect(await counted('gateway_broker_blocked')).toBe(1)
-    await rabbitmq.control('set_vm_memory_high_watermark', '0.4')
+    await rabbitmq().control('set_vm_memory_high_watermark', '0.4')
     await readyAgain(url)
     const counts = await settle()
     expect(counts).toMatchObject({ ...NO_HARM, unknown: 0 })
@@ -113,9 +106,9 @@ describe('F5 a full queue', () => {
 
 describe('F6 a deleted queue', () => {
   test('refuses with no_such_queue what finds none, and is declared again by itself', async () => {
-    const settings = { ...freshSettings(), RABBIT_MQ_URL: rabbitmq.url }
+    const settings = { ...freshSettings(), RABBIT_MQ_URL: rabbitmq().url }
     const gateway = await startGateway(settings)
-    const channel = await testChannel(rabbitmq.url)
+    const channel = await testChannel(rabbitmq().url)
     // The gateway looks every 5 s, and declares it: between a look and the next, somebody finds none.
     const refused = await eventually('a job finds no queue', async () => {
       await channel.deleteQueue(settings.QUEUE_NAME)
@@ -131,7 +124,7 @@ describe('F6 a deleted queue', () => {
     expect(refused).toMatchObject({ status: 503, code: 'no_such_queue' })
     const row = `${settings.QUEUE_NAME}\t0`
     await eventually('it is there again, and empty', async () =>
-      (await rabbitmq.control('list_queues', 'name', 'messages')).includes(row),
+      (await rabbitmq().control('list_queues', 'name', 'messages')).includes(row),
     )
   }, 60_000)
 })

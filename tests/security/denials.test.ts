@@ -1,7 +1,7 @@
 import { connect } from 'amqplib'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { testChannel, testRedis } from '../support/scene.ts'
-import { ownRabbitmq, ownRedis } from '../support/servers.ts'
+import { ownRedis, rabbitmqOfFile } from '../support/servers.ts'
 import { grantOnRabbitmq, grantOnRedis, urlFor } from './support/deploy.ts'
 import type { Channel } from 'amqplib'
 
@@ -56,20 +56,14 @@ describe('no login of deploy/redis', () => {
 })
 
 describe('no login of deploy/rabbitmq', () => {
-  let rabbitmq: Awaited<ReturnType<typeof ownRabbitmq>>
-  beforeAll(async () => {
-    rabbitmq = await ownRabbitmq()
-    await grantOnRabbitmq(rabbitmq, {})
-    await rabbitmq.control('set_permissions', '-p', 'llm-api', 'guest', '.*', '.*', '.*')
-  }, 120_000)
-  afterAll(async () => {
-    await rabbitmq.close()
-    await rabbitmq.keeper.close()
+  const rabbitmq = rabbitmqOfFile(async (server) => {
+    await grantOnRabbitmq(server, {})
+    await server.control('set_permissions', '-p', 'llm-api', 'guest', '.*', '.*', '.*')
   })
 
   /** The code with which the broker closes the channel over it. */
   async function refusal(login: string, work: (channel: Channel) => unknown): Promise<number> {
-    const connection = await connect(urlFor(rabbitmq, login, 'llm-api'))
+    const connection = await connect(urlFor(rabbitmq(), login, 'llm-api'))
     onTestFinished(() => connection.close().catch(() => {}))
     connection.on('error', () => {})
     const channel = await connection.createChannel()
@@ -96,13 +90,13 @@ describe('no login of deploy/rabbitmq', () => {
     ['llm-worker', 'publish to another exchange', (c) => c.publish('amq.fanout', '', body)],
     ['llm-worker', 'take what is not of its queues', (c) => c.consume('another', () => {})],
   ])('lets %s %s', async (login, _, work) => {
-    const admin = await testChannel(`${rabbitmq.url}/llm-api`)
+    const admin = await testChannel(`${rabbitmq().url}/llm-api`)
     for (const queue of ['another', 'llm-api-queue'])
       await admin.assertQueue(queue, { durable: false })
     expect(await refusal(login, work)).toBe(403)
   })
 
   test.each(['llm-gateway', 'llm-worker'])('lets %s into another virtual host', async (login) => {
-    await expect(connect(urlFor(rabbitmq, login, '/'))).rejects.toThrow(/ConnectionClose/)
+    await expect(connect(urlFor(rabbitmq(), login, '/'))).rejects.toThrow(/ConnectionClose/)
   })
 })

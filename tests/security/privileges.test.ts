@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { metricsOf } from '../support/metrics.ts'
 import { startGatewayProgram, startProgram } from '../support/program.ts'
 import { generate, post, testChannel, testRedis } from '../support/scene.ts'
-import { ownRabbitmq, ownRedis } from '../support/servers.ts'
+import { ownRedis, rabbitmqOfFile } from '../support/servers.ts'
 import {
   CONFIG_RIGHTS,
   commandsOf,
@@ -16,17 +16,11 @@ import {
 const IDLE = 'llm-api-idle'
 const TO_IDLE = `/generate?queue_name=${IDLE}`
 
-let rabbitmq: Awaited<ReturnType<typeof ownRabbitmq>>
-beforeAll(async () => {
-  rabbitmq = await ownRabbitmq()
+const rabbitmq = rabbitmqOfFile(async (server) => {
   for (const QUEUE_TYPE of ['classic', 'quorum']) {
-    await grantOnRabbitmq(rabbitmq, { VHOST: QUEUE_TYPE, QUEUE_TYPE, ALLOWED_QUEUES: IDLE })
-    await rabbitmq.control('set_permissions', '-p', QUEUE_TYPE, 'guest', '.*', '.*', '.*')
+    await grantOnRabbitmq(server, { VHOST: QUEUE_TYPE, QUEUE_TYPE, ALLOWED_QUEUES: IDLE })
+    await server.control('set_permissions', '-p', QUEUE_TYPE, 'guest', '.*', '.*', '.*')
   }
-}, 120_000)
-afterAll(async () => {
-  await rabbitmq.close()
-  await rabbitmq.keeper.close()
 })
 
 async function scene(queueType: string, notifyConfig: string) {
@@ -37,7 +31,7 @@ async function scene(queueType: string, notifyConfig: string) {
   const settings = { QUEUE_TYPE: queueType, LOG_LEVEL: 'debug', STOP_GRACE_S: '1', API_PORT: '0' }
   const addresses = (login: string) => ({
     REDIS_URL: urlFor(redis, login),
-    RABBIT_MQ_URL: urlFor(rabbitmq, login, queueType),
+    RABBIT_MQ_URL: urlFor(rabbitmq(), login, queueType),
   })
   const worker = startProgram('worker-stub/main.ts', { ...settings, ...addresses('llm-worker') })
   const gateway = await startGatewayProgram({
@@ -50,7 +44,7 @@ async function scene(queueType: string, notifyConfig: string) {
   })
   await worker.log.until('worker.consuming')
   const admin = await testRedis(urlFor(redis, 'admin'))
-  const channel = await testChannel(`${rabbitmq.url}/${queueType}`)
+  const channel = await testChannel(`${rabbitmq().url}/${queueType}`)
   return { gateway, worker, admin, channel, url: gateway.url }
 }
 

@@ -1,4 +1,4 @@
-import { onTestFinished } from 'vitest'
+import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import { Keeper } from '../../dev/services/keeper.ts'
 import { findRabbitmq, findRedis, startRabbitmq, startRedis } from '../../dev/services/native.ts'
 import type { Server } from '../../dev/services/server.ts'
@@ -16,10 +16,26 @@ export async function ownRedis(): Promise<Server> {
   return redis
 }
 
-/** A RabbitMQ for all tests of a file, to be killed and frozen. */
+/** A RabbitMQ of the test's own, to be killed and frozen; whoever starts it closes it and its keeper. */
 export async function ownRabbitmq(): Promise<Server & { readonly keeper: Keeper }> {
   const script = findRabbitmq()
   if (script === undefined) throw new Error('this test needs rabbitmq-server on this machine')
   const keeper = new Keeper()
   return { ...(await startRabbitmq(script, keeper)), keeper }
+}
+
+/** One for all tests of a file, because it takes long to start; `prepare` is run once. */
+export function rabbitmqOfFile(
+  prepare: (server: Server) => Promise<void> = async () => {},
+): () => Server {
+  let rabbitmq: Awaited<ReturnType<typeof ownRabbitmq>>
+  beforeAll(async () => {
+    rabbitmq = await ownRabbitmq()
+    await prepare(rabbitmq)
+  }, 120_000)
+  afterAll(async () => {
+    await rabbitmq.close()
+    await rabbitmq.keeper.close()
+  })
+  return () => rabbitmq
 }

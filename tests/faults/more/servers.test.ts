@@ -1,25 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createClient } from 'redis'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
 import { generate, post } from '../../support/scene.ts'
-import { ownRabbitmq, ownRedis } from '../../support/servers.ts'
+import { ownRedis, rabbitmqOfFile } from '../../support/servers.ts'
 import { NO_HARM, readyAgain, startFaultScene, unready } from '../support/scene.ts'
 import type { FaultOptions } from '../support/scene.ts'
 
-let rabbitmq: Awaited<ReturnType<typeof ownRabbitmq>>
-beforeAll(async () => {
-  rabbitmq = await ownRabbitmq()
-}, 120_000)
-afterAll(async () => {
-  await rabbitmq.close()
-  await rabbitmq.keeper.close()
-})
+const rabbitmq = rabbitmqOfFile()
 
 async function scene(options: FaultOptions = {}) {
   const redis = await ownRedis()
-  const addresses = { RABBIT_MQ_URL: rabbitmq.url, REDIS_URL: redis.url }
+  const addresses = { RABBIT_MQ_URL: rabbitmq().url, REDIS_URL: redis.url }
   const settings = { ...addresses, ...options.settings }
   const scene = await startFaultScene({ ...options, settings })
   const admin = createClient({ url: redis.url })
@@ -31,16 +24,16 @@ async function scene(options: FaultOptions = {}) {
 
 test('F4 a disk alarm is refused at once as broker_blocked, and nothing is lost', async () => {
   const { url, settle } = await scene()
-  await rabbitmq.control('set_disk_free_limit', '10000GB')
+  await rabbitmq().control('set_disk_free_limit', '10000GB')
   await unready(url)
   expect((await generate(url, randomUUID(), 'x')).body.code).toBe('broker_blocked')
-  await rabbitmq.control('set_disk_free_limit', '50MB')
+  await rabbitmq().control('set_disk_free_limit', '50MB')
   await readyAgain(url)
   expect(await settle()).toMatchObject({ ...NO_HARM, unknown: 0 })
 }, 60_000)
 
 test('F7 a channel closed by the broker is opened again, and what was on it is published again', async () => {
-  await rabbitmq.control('eval', 'application:set_env(rabbit, max_message_size, 20000).')
+  await rabbitmq().control('eval', 'application:set_env(rabbit, max_message_size, 20000).')
   const { url, settle, counted } = await scene({ settings: { TIMEOUT: '20' } })
   // Too large for this broker: 406, and the channel is gone with all that was unconfirmed on it.
   const body = { job_id: randomUUID(), meta: {}, content: 'x'.repeat(50_000) }
@@ -49,7 +42,7 @@ test('F7 a channel closed by the broker is opened again, and what was on it is p
   await delay(1_000)
   expect(await settle()).toMatchObject({ ...NO_HARM, unknown: 0 })
   expect(await counted('gateway_publish_total{result="lost"}')).toBeGreaterThan(0)
-  await rabbitmq.control('eval', 'application:set_env(rabbit, max_message_size, 134217728).')
+  await rabbitmq().control('eval', 'application:set_env(rabbit, max_message_size, 134217728).')
 }, 60_000)
 
 describe('F13 a Redis out of memory', () => {
@@ -108,9 +101,9 @@ test('F19 a job held longer than the broker waits for its acknowledgement has on
     'application:set_env(rabbit, consumer_timeout, 2000)',
     'application:set_env(rabbit, channel_tick_interval, 500)',
   ]
-  await rabbitmq.control('eval', `${timeouts.join(', ')}.`)
+  await rabbitmq().control('eval', `${timeouts.join(', ')}.`)
   onTestFinished(async () => {
-    await rabbitmq.control('eval', 'application:set_env(rabbit, consumer_timeout, 1800000).')
+    await rabbitmq().control('eval', 'application:set_env(rabbit, consumer_timeout, 1800000).')
   })
   const settings = { TIMEOUT: '20' }
   const { settle } = await scene({ settings, workMs: 4_000, ratePerS: 20 })
