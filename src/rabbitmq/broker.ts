@@ -121,7 +121,9 @@ export class Broker {
     if (this.#isBlocked)
       throw new GatewayError('broker_blocked', 'the broker takes no messages now')
     const { queue } = publication
-    if (this.#silent.has(queue)) throw notConnected(new Error(`queue ${queue} is silent`))
+    if (this.#silent.has(queue)) {
+      throw new GatewayError('broker_down', `the broker confirms nothing for queue ${queue} now`)
+    }
     const late = setTimeout(() => this.#fallSilent(queue), CONFIRM_DEADLINE_MS)
     const error = await this.#send(publication).finally(() => clearTimeout(late))
     // Whatever the answer is, the broker has given one.
