@@ -159,6 +159,11 @@ export function serversOf(set: SharedSet) {
 function queueOptionsOf(set: SharedSet, ofWorker: QueueOptions): (queue: string) => QueueOptions {
   const { QUEUE_TYPE: type, QUEUE_MAX_LENGTH: maxLength, DELIVERY_LIMIT: deliveryLimit } = set
   const durable = set.QUEUE_DURABLE ?? ofWorker.durable
+  if (type === 'quorum' && set.QUEUE_DURABLE === false) {
+    throw new ConfigError(
+      'QUEUE_DURABLE must not be false with QUEUE_TYPE quorum: those always are',
+    )
+  }
   const limit = maxLength === undefined ? {} : { 'x-max-length': maxLength }
   const refuses = { 'x-overflow': 'reject-publish' }
   if (type === 'classic') {

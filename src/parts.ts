@@ -7,6 +7,7 @@ import { Probe } from './redis/probe.ts'
 import { Push } from './redis/push.ts'
 import { Results } from './redis/results.ts'
 import { Sweep, sweepEntry } from './redis/sweep.ts'
+import { watchGauges } from './telemetry/metrics.ts'
 import type { Config } from './config.ts'
 import type { PartHealth } from './http/operations.ts'
 import type { Log } from './telemetry/log.ts'
@@ -52,13 +53,14 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
     results: new Results(data.client, prefix),
     resultLinks: [data.link, subscriber.link, probe.link],
   })
-  metrics.watch({
+  watchGauges(metrics, {
     pending: () => gateway.pending,
     subscriptions: () => push.size,
     brokerConnected: () => broker.isConnected,
     brokerBlocked: () => broker.isBlocked,
     redis: { data: () => data.link.ready, subscriber: () => subscriber.link.ready },
     push: { keyspace: () => probe.link.ready },
+    queues: () => broker.queues,
   })
   return {
     gateway,

@@ -125,7 +125,8 @@ export class Worker {
   /** A message nobody can read would come back for ever; one that was cut off by the stop must come back. */
   #refuse(channel: Channel, message: ConsumeMessage, error: unknown): void {
     const { log } = this.#options
-    log.warn(errorFields(error), 'job.refused')
+    if (this.#abort.signal.aborted) log.info('job.given_back')
+    else log.warn(errorFields(error), 'job.refused')
     try {
       channel.nack(message, false, this.#abort.signal.aborted)
     } catch {

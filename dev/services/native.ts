@@ -54,7 +54,10 @@ export async function startRabbitmq(script: string, keeper: Keeper): Promise<Ser
   const directory = join(keeper.directory, 'rabbitmq')
   mkdirSync(directory, { recursive: true })
   const [port, distributionPort, epmdPort] = await Promise.all([freePort(), freePort(), freePort()])
-  const env = { ...process.env, ...brokerEnv(directory, port, distributionPort, epmdPort) }
+  const env = {
+    ...withoutBrokers(process.env),
+    ...brokerEnv(directory, port, distributionPort, epmdPort),
+  }
   writeFileSync(join(directory, 'rabbitmq.conf'), `listeners.tcp.1 = 127.0.0.1:${port}\n`)
   writeFileSync(join(directory, 'advanced.config'), PERMIT_TRANSIENT_QUEUES)
   writeFileSync(join(directory, 'enabled_plugins'), '[].\n')
@@ -92,6 +95,12 @@ export async function startRabbitmq(script: string, keeper: Keeper): Promise<Ser
     control: (...args) => broker.tool(ctl, ['-q', ...args]),
     close,
   })
+}
+
+/** Settings of another broker, such as the login that compose gives its own, are none of ours. */
+function withoutBrokers(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const isOurs = (name: string): boolean => !/^(RABBITMQ|ERL)_/.test(name)
+  return Object.fromEntries(Object.entries(env).filter(([name]) => isOurs(name)))
 }
 
 /** What a protollm 1.0 worker declares; RabbitMQ 4.3 and later refuse it unless told. */

@@ -42,7 +42,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
       method: KNOWN_METHODS.has(method) ? method : 'other',
       code: c.res.status,
     })
-    metrics.httpSeconds.observe(seconds)
+    metrics.httpSeconds.observe({ route }, seconds)
     log.info({ requestId, method, route, status: c.res.status, jobId, ms }, 'http.request')
   })
   app.route('/', protollmRoutes(options))

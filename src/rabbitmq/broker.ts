@@ -89,6 +89,10 @@ export class Broker {
     return this.link.ready ? this.#queues.describe() : this.link.reason
   }
 
+  get queues(): QueueWatch['known'] {
+    return this.#queues.known
+  }
+
   workersOf(queue: string): number | undefined {
     return this.#queues.workersOf(queue)
   }

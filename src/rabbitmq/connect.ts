@@ -63,12 +63,14 @@ export async function connectRabbitmq(options: ConnectOptions): Promise<Recoveri
 /**
  * Declares a queue on a channel of its own, because a refusal closes the
  * channel. A queue that exists with other arguments is used as it is: it is
- * its worker's. Returns why it could not be declared, if it could not.
+ * its worker's. Returns why it could not be declared, if it could not;
+ * `onOther` is told in which way it is another one, in the broker's words.
  */
 export async function declareQueue(
   connection: ChannelModel,
   queue: string,
   options: QueueOptions,
+  onOther: (difference: string) => void = () => {},
 ): Promise<string | undefined> {
   const channel = await connection.createChannel()
   channel.on('error', () => {})
@@ -80,8 +82,11 @@ export async function declareQueue(
     const { code } = error as { code?: number }
     // A lost link has no code; the caller's setup then fails and is run again.
     if (code === undefined) throw error
-    if (code === PRECONDITION_FAILED) return declareProblem(connection, queue)
-    return errorFields(error).error
+    const { error: reason } = errorFields(error)
+    if (code !== PRECONDITION_FAILED) return reason
+    const problem = await declareProblem(connection, queue)
+    if (problem === undefined) onOther(reason)
+    return problem
   }
 }
 

@@ -37,12 +37,23 @@ export class QueueWatch {
     return state !== undefined && 'workers' in state ? state.workers : undefined
   }
 
+  /** What is known of each queue, for the metrics. */
+  get known(): readonly {
+    readonly queue: string
+    readonly workers: number
+    readonly waiting: number
+  }[] {
+    return [...this.#states].flatMap(([queue, state]) =>
+      'problem' in state ? [] : [{ queue, ...state }],
+    )
+  }
+
   describe(): string {
     return [...this.#states]
       .map(([queue, state]) =>
         'problem' in state
           ? `queue ${queue}: ${state.problem}`
-          : `queue ${queue}: ${state.workers} workers, ${state.waiting} jobs waiting`,
+          : `queue ${queue}: workers ${state.workers}, jobs waiting ${state.waiting}`,
       )
       .join('; ')
   }
@@ -81,7 +92,9 @@ export class QueueWatch {
   }
 
   async #declare(connection: ChannelModel, queue: string): Promise<void> {
-    const problem = await declareQueue(connection, queue, this.#optionsOf(queue))
+    const problem = await declareQueue(connection, queue, this.#optionsOf(queue), (difference) =>
+      this.#log.warn({ queue, difference }, 'broker.queue_differs'),
+    )
     const before = this.#states.get(queue)
     if (problem === undefined) {
       this.#states.set(queue, { workers: 0, waiting: 0 })

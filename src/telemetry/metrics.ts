@@ -15,6 +15,8 @@ export interface Gauges {
   readonly redis: Readonly<Record<string, () => boolean>>
   /** By the mode: how a write wakes us. */
   readonly push: Readonly<Record<string, () => boolean>>
+  /** As the broker was seen last; the names are those of the settings. */
+  readonly queues: () => readonly { queue: string; workers: number; waiting: number }[]
 }
 
 export type Metrics = ReturnType<typeof createMetrics>
@@ -41,9 +43,15 @@ export function createMetrics() {
   return {
     registry,
     httpRequests: counter('http_requests_total', 'Answered requests', ['route', 'method', 'code']),
-    httpSeconds: histogram('http_request_duration_seconds', 'From head to answer', JOB_BUCKETS),
+    httpSeconds: histogram('http_request_duration_seconds', 'From head to answer', JOB_BUCKETS, [
+      'route',
+    ]),
     /** An outcome's kind or an error's code, once for all who waited here for the same job. */
-    jobs: counter('jobs_total', 'Jobs by how they ended here', ['dialect', 'mode', 'outcome']),
+    jobs: counter('jobs_total', 'Jobs by how they ended here, refused ones by their code', [
+      'dialect',
+      'mode',
+      'outcome',
+    ]),
     jobSeconds: histogram('job_duration_seconds', 'From request to outcome', JOB_BUCKETS, ['mode']),
     publishes: counter(
       'publish_total',
@@ -63,26 +71,42 @@ export function createMetrics() {
     rejected: counter('rejected_total', 'Jobs not accepted, or perhaps not', ['reason']),
     swept: counter('swept_total', 'Results given their time to live by the sweep'),
     deadLetters: counter('dead_letters_total', 'Messages the broker gave up', ['reason']),
-
-    /** Called once, when the parts stand. */
-    watch(gauges: Gauges): void {
-      const look = (name: string, help: string, value: () => number | boolean) =>
-        new Gauge({
-          name: `gateway_${name}`,
-          help,
-          registers,
-          collect() {
-            this.set(Number(value()))
-          },
-        })
-      look('jobs_pending', 'Requests held', gauges.pending)
-      look('subscriptions', 'Keys subscribed to, the probe’s too', gauges.subscriptions)
-      look('broker_connected', 'The broker is connected', gauges.brokerConnected)
-      look('broker_blocked', 'An alarm of the broker is on', gauges.brokerBlocked)
-      watchLabelled(registry, 'redis_connected', 'Redis is connected', 'role', gauges.redis)
-      watchLabelled(registry, 'push_ready', 'Writes are known to reach us', 'mode', gauges.push)
-    },
   }
+}
+
+/** Called once, when the parts stand. */
+export function watchGauges({ registry }: Pick<Metrics, 'registry'>, gauges: Gauges): void {
+  const registers = [registry]
+  const look = (name: string, help: string, value: () => number | boolean) =>
+    new Gauge({
+      name: `gateway_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(Number(value()))
+      },
+    })
+  look('jobs_pending', 'Requests held', gauges.pending)
+  look('subscriptions', 'Keys subscribed to, the probe’s too', gauges.subscriptions)
+  look('broker_connected', 'The broker is connected', gauges.brokerConnected)
+  look('broker_blocked', 'An alarm of the broker is on', gauges.brokerBlocked)
+  watchLabelled(registry, 'redis_connected', 'Redis is connected', 'role', gauges.redis)
+  watchLabelled(registry, 'push_ready', 'Writes are known to reach us', 'mode', gauges.push)
+  watchQueues(registry, 'workers', 'Workers that take jobs from the queue', gauges.queues)
+  watchQueues(registry, 'waiting', 'Jobs that no worker holds yet', gauges.queues)
+}
+
+function watchQueues(
+  registry: Registry,
+  field: 'workers' | 'waiting',
+  help: string,
+  queues: Gauges['queues'],
+): void {
+  const collect = function (this: Gauge<string>): void {
+    for (const seen of queues()) this.set({ queue: seen.queue }, seen[field])
+  }
+  const name = `gateway_queue_${field}`
+  new Gauge({ name, help, labelNames: ['queue'], registers: [registry], collect })
 }
 
 /** A gauge whose label has these values, each looked up when somebody asks. */

@@ -7,6 +7,8 @@ import { answers } from '../../dev/services/port.ts'
 import { ROOT } from '../../dev/program.ts'
 import { eventually } from '../support/eventually.ts'
 
+const ofCompose = { RABBITMQ_DEFAULT_USER: 'admin', RABBITMQ_DEFAULT_PASS: 'admin' }
+
 /** `npm run services` in a temporary directory of its own, once it has printed both addresses. */
 async function startServicesProgram() {
   const directory = mkdtempSync(join(tmpdir(), 'services-test-'))
@@ -14,7 +16,8 @@ async function startServicesProgram() {
   const { PATH } = process.env
   const child = spawn(process.execPath, ['--import', 'tsx', 'dev/services.ts'], {
     cwd: ROOT,
-    env: { PATH, TMPDIR: directory, SERVICES_INSTALL: 'never' },
+    // As a copied .env has them, for compose.
+    env: { PATH, TMPDIR: directory, SERVICES_INSTALL: 'never', ...ofCompose },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))

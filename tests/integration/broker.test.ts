@@ -1,5 +1,6 @@
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { metricsOf } from '../support/metrics.ts'
 import { LinkProxy } from '../support/proxy.ts'
 import {
   freshSettings,
@@ -25,7 +26,7 @@ describe('the queue', () => {
     }
   })
 
-  test('that exists with other arguments is used as it is', async () => {
+  test('that exists with other arguments is used as it is, and the log says so', async () => {
     const settings = freshSettings()
     const channel = await testChannel()
     await channel.assertQueue(settings.QUEUE_NAME, { durable: true, maxPriority: 5 })
@@ -33,6 +34,13 @@ describe('the queue', () => {
     expect((await generate(gateway.url, 'e-1', 'x')).status).toBe(504)
     expect((await channel.checkQueue(settings.QUEUE_NAME)).messageCount).toBe(1)
     expect(gateway.log.named('broker.queue_refused')).toEqual([])
+    const difference = expect.stringContaining("inequivalent arg 'durable'")
+    expect(gateway.log.named('broker.queue_differs')).toMatchObject([{ difference }])
+    const waiting = `gateway_queue_waiting{queue="${settings.QUEUE_NAME}"}`
+    await eventually(
+      'its backlog is known',
+      async () => (await metricsOf(gateway.url))[waiting] === 1,
+    )
   })
 
   test('that is full is a 503 and nothing is accepted', async () => {

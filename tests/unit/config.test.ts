@@ -35,6 +35,11 @@ describe('readConfig', () => {
     expect(readConfig({ QUEUE_DURABLE: value }).queueOptions('q').durable).toBe(true)
   })
 
+  test('a quorum queue that is not to be durable is refused: there is none', () => {
+    const both = { QUEUE_TYPE: 'quorum', QUEUE_DURABLE: 'false' }
+    expect(() => readConfig(both)).toThrow('QUEUE_DURABLE must not be false with QUEUE_TYPE quorum')
+  })
+
   test('the default queue comes first, and no queue twice', () => {
     const { queues } = readConfig({ QUEUE_NAME: 'a', ALLOWED_QUEUES: 'b, a,c,' })
     expect(queues).toEqual(['a', 'b', 'c'])
