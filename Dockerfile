@@ -3,13 +3,12 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 COPY . .
-RUN npm run build && npm ci --omit=dev --ignore-scripts
+RUN npm run build
 
 FROM node:24-slim
 WORKDIR /app
 ENV NODE_ENV=production API_HOST=0.0.0.0
 COPY --from=build /app/package.json ./
-COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 USER node
 EXPOSE 6672

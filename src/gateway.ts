@@ -4,6 +4,7 @@ import { GatewayError, isRejection } from './errors.ts'
 import { wireId } from './job.ts'
 import { conflict } from './held-claim.ts'
 import { PendingJob } from './pending-job.ts'
+import type { Client } from './client.ts'
 import type { Job, Outcome } from './job.ts'
 import type { Link } from './link.ts'
 import type { Moments, PendingJobParts } from './pending-job.ts'
@@ -20,11 +21,11 @@ export interface GatewayOptions extends PendingJobParts {
   readonly maxPending: number
 }
 
-/** Milliseconds of a request's life, by stage; a stage that was not passed through is absent. */
+/** Milliseconds of a request's life, by stage; undefined where a stage was not passed through. */
 export interface Stages {
-  readonly arm?: number
-  readonly queue?: number
-  readonly read?: number
+  readonly arm?: number | undefined
+  readonly queue?: number | undefined
+  readonly read?: number | undefined
   readonly total: number
 }
 
@@ -62,7 +63,7 @@ export class Gateway {
   }
 
   /** Resolves with the job's outcome; rejects with a GatewayError that tells whether it was accepted. */
-  async run(job: Job, signal?: AbortSignal): Promise<Answer> {
+  async run(job: Job, client?: Client): Promise<Answer> {
     const started = performance.now()
     const { maxPending, metrics } = this.#options
     try {
@@ -70,7 +71,7 @@ export class Gateway {
       if (this.#requests >= maxPending) {
         throw new GatewayError('overloaded', 'too many requests are pending')
       }
-      return await this.#hold(job, started, signal)
+      return await this.#hold(job, started, client)
     } catch (error) {
       const { code } = error as Partial<GatewayError>
       if (code !== undefined && isRejection(code)) metrics.rejected.inc({ reason: code })
@@ -78,13 +79,13 @@ export class Gateway {
     }
   }
 
-  async #hold(job: Job, started: number, signal?: AbortSignal): Promise<Answer> {
+  async #hold(job: Job, started: number, client?: Client): Promise<Answer> {
     this.#requests += 1
     try {
-      await this.#admit()
-      const pending = await this.#join(job)
+      if (!this.#isOpen) await this.#admit()
+      const pending = this.#joinAtOnce(job) ?? (await this.#join(job))
       try {
-        const answer = await this.#await(pending, started, signal)
+        const answer = await this.#await(pending, started, client)
         this.#options.metrics.jobSeconds.observe({ mode: 'wait' }, answer.stages.total / 1000)
         return answer
       } finally {
@@ -106,6 +107,12 @@ export class Gateway {
     await idle
   }
 
+  /** Whether all is there that a job needs. */
+  get #isOpen(): boolean {
+    const { resultLinks, broker } = this.#options
+    return broker.link.ready && resultLinks.every(isReady)
+  }
+
   async #admit(): Promise<void> {
     const { resultLinks, broker } = this.#options
     for (const link of resultLinks) {
@@ -120,20 +127,26 @@ export class Gateway {
     }
   }
 
-  /** Whoever joins a pending job must have asked for the same. */
-  async #join(job: Job): Promise<PendingJob> {
+  /** Whoever joins a pending job must have asked for the same. `undefined`: nobody knows yet who holds its id. */
+  #joinAtOnce(job: Job): PendingJob | undefined {
     const id = wireId(job)
     const fingerprint = fingerprintOf(job)
+    const existing = this.#jobs.get(id)
+    if (existing === undefined) return this.#add(job, id, fingerprint)
+    if (existing.fingerprint === fingerprint && existing.job.owner === job.owner) {
+      existing.waiters.join()
+      return existing
+    }
+    if (existing.isEntered) throw conflict()
+    return undefined
+  }
+
+  /** Another payload is about to claim the id; but another replica may hold it, for ours. */
+  async #join(job: Job): Promise<PendingJob> {
     for (;;) {
-      const existing = this.#jobs.get(id)
-      if (existing === undefined) return this.#add(job, id, fingerprint)
-      if (existing.fingerprint === fingerprint && existing.job.owner === job.owner) {
-        existing.waiters.join()
-        return existing
-      }
-      if (existing.isEntered) throw conflict()
-      // Whether it holds the id is not known yet: another replica may hold it, for our payload.
-      await existing.entered
+      await this.#jobs.get(wireId(job))?.entered
+      const joined = this.#joinAtOnce(job)
+      if (joined !== undefined) return joined
     }
   }
 
@@ -154,9 +167,9 @@ export class Gateway {
     if (this.#jobs.get(id) === pending) this.#jobs.delete(id)
   }
 
-  async #await(pending: PendingJob, started: number, signal?: AbortSignal): Promise<Answer> {
+  async #await(pending: PendingJob, started: number, client?: Client): Promise<Answer> {
     const { timeoutMs } = this.#options
-    let result = await pending.waiters.wait(started + timeoutMs - performance.now(), signal)
+    let result = await pending.waiters.wait(started + timeoutMs - performance.now(), client)
     if (result === 'gone') throw new GatewayError('client_gone', 'the client has left')
     if (result === 'over') {
       await atMost(LAST_READ_MS, pending.lastRead())
@@ -184,9 +197,9 @@ function fingerprintOf({ queue, messages, meta, priority, source }: Job): string
 
 function stagesOf({ armed, published, hinted, ended }: Moments, started: number): Stages {
   return {
-    ...(armed !== undefined && armed > started && { arm: armed - started }),
-    ...(hinted !== undefined && published !== undefined && { queue: hinted - published }),
-    ...(hinted !== undefined && ended !== undefined && { read: ended - hinted }),
+    arm: armed !== undefined && armed > started ? armed - started : undefined,
+    queue: hinted !== undefined && published !== undefined ? hinted - published : undefined,
+    read: hinted !== undefined && ended !== undefined ? ended - hinted : undefined,
     total: performance.now() - started,
   }
 }
@@ -198,5 +211,7 @@ async function atMost(ms: number, work: Promise<void>): Promise<void> {
   await Promise.race([work, over])
   timer.abort()
 }
+
+const isReady = (link: Link): boolean => link.ready
 
 const draining = () => new GatewayError('draining', 'the gateway is stopping')

@@ -1,3 +1,4 @@
+import type { Client } from './client.ts'
 import type { GatewayError } from './errors.ts'
 import type { Outcome } from './job.ts'
 
@@ -51,19 +52,18 @@ export class Waiters {
   }
 
   /** Resolves with the ending, or when this waiter's time is over or its client is gone. */
-  async wait(timeoutMs: number, signal: AbortSignal | undefined): Promise<WaitResult> {
+  async wait(timeoutMs: number, client: Client | undefined): Promise<WaitResult> {
     if (this.ending !== undefined) return this.ending
-    if (signal?.aborted) return 'gone'
+    if (client?.isGone) return 'gone'
     return new Promise((resolve) => {
       const finish = (result: WaitResult): void => {
         clearTimeout(timer)
-        signal?.removeEventListener('abort', leave)
         this.#waiting.delete(finish)
         resolve(result)
       }
-      const leave = (): void => finish('gone')
       const timer = setTimeout(() => finish('over'), timeoutMs)
-      signal?.addEventListener('abort', leave)
+      // Called after the answer as well, it finds nothing to end.
+      client?.onGone(() => finish('gone'))
       this.#waiting.add(finish)
     })
   }

@@ -73,4 +73,5 @@ else {
     void measure(load, () => send).then((result) => process.send?.(result))
   })
 }
+process.on('SIGTERM', () => process.exit())
 process.send?.('ready')

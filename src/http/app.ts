@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import { Hono } from 'hono'
-import { routePath } from 'hono/route'
+import { getPath } from 'hono/utils/url'
 import { GatewayError } from '../errors.ts'
 import { docsRoutes } from './docs.ts'
 import { answerError } from './errors.ts'
+import { observe } from './observe.ts'
 import { operationsRoutes } from './operations.ts'
 import { protollmRoutes } from './protollm.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -17,66 +17,42 @@ export interface AppOptions extends ProtollmOptions, OperationsOptions {
   readonly metrics: Metrics
 }
 
-/** Whoever sends other words makes no new time series of them. */
-const KNOWN_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
-
 /** All routes, starting nothing: a test can call it without a socket. */
 export function createApp(options: AppOptions): Hono<HttpEnv> {
   const { log, metrics } = options
   const app = new Hono<HttpEnv>()
-  app.use(async (c, next) => {
-    const started = performance.now()
-    const requestId = requestIdOf(c.req.header('x-request-id'))
-    c.set('requestId', requestId)
-    // Before `next`: afterwards it would copy the whole response.
-    c.header('x-request-id', requestId)
-    await next()
-    const { jobId } = c.var
-    const ms = Math.round(performance.now() - started)
-    const seconds = (performance.now() - started) / 1000
-    const { method } = c.req
-    // The route's pattern and not the path: that may hold anything.
-    const route = routePath(c, -1)
-    metrics.httpRequests.inc({
-      route,
-      method: KNOWN_METHODS.has(method) ? method : 'other',
-      code: c.res.status,
-    })
-    metrics.httpSeconds.observe({ route }, seconds)
-    log.info({ requestId, method, route, status: c.res.status, jobId, ms }, 'http.request')
-  })
   app.route('/', protollmRoutes(options))
   app.route('/', operationsRoutes(options))
   app.route('/', docsRoutes())
-  refuseOtherMethods(app)
+  const routeOf = routesOf(app)
   // Not thrown: what is thrown here passes by everything that runs after a route.
-  app.notFound((c) =>
-    answerError(new GatewayError('not_found', 'there is nothing at this path'), c, log),
-  )
+  app.notFound((c) => {
+    const methods = routeOf(getPath(c.req.raw))?.methods
+    if (methods === undefined) {
+      return answerError(new GatewayError('not_found', 'there is nothing at this path'), c, log)
+    }
+    const wrong = `the method must be ${methods.join(' or ')}`
+    const response = answerError(new GatewayError('method_not_allowed', wrong), c, log)
+    response.headers.set('allow', methods.join(', '))
+    return response
+  })
   app.onError((error, c) => answerError(error, c, log))
+  observe(app, { log, metrics, routeOf: (path) => routeOf(path)?.pattern ?? '/*' })
   return app
 }
 
-/** A client's own id is kept if it can stand in a header and a log line; else one is made. */
-function requestIdOf(given: string | undefined): string {
-  return given !== undefined && /^[\w.:=+/-]{1,128}$/.test(given) ? given : randomUUID()
+interface Route {
+  readonly pattern: string
+  readonly methods: readonly string[]
 }
 
-/** A known path by another method is a 405 that names the right ones. */
-function refuseOtherMethods(app: Hono<HttpEnv>): void {
-  const methods = new Map<string, Set<string>>()
+/** Which route a path belongs to, by whatever method. */
+function routesOf(app: Hono<HttpEnv>): (path: string) => Route | undefined {
+  const methods = new Map<string, string[]>()
   for (const { path, method } of app.routes) {
-    if (method === 'ALL') continue
-    methods.set(path, (methods.get(path) ?? new Set()).add(method))
+    const also = method === 'GET' ? ['GET', 'HEAD'] : [method]
+    methods.set(path, [...(methods.get(path) ?? []), ...also])
   }
-  for (const [path, allowed] of methods) {
-    if (allowed.has('GET')) allowed.add('HEAD')
-    app.all(path, (c) => {
-      c.header('allow', [...allowed].join(', '))
-      throw new GatewayError(
-        'method_not_allowed',
-        `the method must be ${[...allowed].join(' or ')}`,
-      )
-    })
-  }
+  const routes = new Map([...methods].map(([path, all]) => [path, { pattern: path, methods: all }]))
+  return (path) => routes.get(path)
 }

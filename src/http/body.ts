@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { GatewayError } from '../errors.ts'
 import { InvalidRequest } from './errors.ts'
 import type { Context } from 'hono'
+import type { HttpEnv } from './env.ts'
 import type { Problem } from './errors.ts'
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i
@@ -11,8 +12,8 @@ const MAX_DEPTH = 64
 const MAX_ITEMS = 1024
 
 /** The body as JSON. Throws what the client is told: wrong type, too large, not JSON, too deep or too wide. */
-export async function readJson(c: Context, maxBytes: number): Promise<unknown> {
-  const type = c.req.header('content-type')
+export async function readJson(c: Context<HttpEnv>, maxBytes: number): Promise<unknown> {
+  const type = headerOf(c, 'content-type')
   if (type === undefined || !JSON_TYPE.test(type)) {
     throw new GatewayError('unsupported_media_type', 'the content type must be application/json')
   }
@@ -23,8 +24,12 @@ export async function readJson(c: Context, maxBytes: number): Promise<unknown> {
     })
   })
   const value = parseJson(text)
-  const problem = tooDeepOrWide(value, ['body'])
-  if (problem !== undefined) throw new InvalidRequest([problem])
+  const problem = tooDeepOrWide(value)
+  if (problem !== undefined) {
+    // The way down to what is too deep says nothing to anybody.
+    const loc = problem.type === 'json_too_deep' ? ['body'] : ['body', ...problem.loc]
+    throw new InvalidRequest([{ ...problem, loc }])
+  }
   return value
 }
 
@@ -55,12 +60,12 @@ export function validate<T extends v.GenericSchema>(
  * A stated length is checked before anything is read, and Node holds the client
  * to it. Only a chunked body has to be counted as it comes.
  */
-async function readText(c: Context, maxBytes: number): Promise<string> {
+async function readText(c: Context<HttpEnv>, maxBytes: number): Promise<string> {
   // Made when it is needed: an error takes the time of its stack.
   const tooLarge = () =>
     new GatewayError('body_too_large', `the body is larger than ${maxBytes} bytes`)
-  const stated = c.req.header('content-length')
-  if (stated !== undefined && c.req.header('transfer-encoding') === undefined) {
+  const stated = headerOf(c, 'content-length')
+  if (stated !== undefined && headerOf(c, 'transfer-encoding') === undefined) {
     if (Number(stated) > maxBytes) throw tooLarge()
     return c.req.text()
   }
@@ -74,6 +79,14 @@ async function readText(c: Context, maxBytes: number): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
+/** From the parsed request where there is one: a Headers of all of them costs more than the three that are looked at. */
+function headerOf(
+  c: Context<HttpEnv>,
+  name: 'content-type' | 'content-length' | 'transfer-encoding',
+) {
+  return c.env.incoming ? c.env.incoming.headers[name] : c.req.header(name)
+}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -83,22 +96,22 @@ function parseJson(text: string): unknown {
   }
 }
 
-function tooDeepOrWide(value: unknown, loc: (string | number)[]): Problem | undefined {
+/** Looks at every value, and so makes nothing on its way but where there is something to tell. */
+function tooDeepOrWide(value: unknown, depth = 1): Problem | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  if (loc.length > MAX_DEPTH) {
+  if (depth > MAX_DEPTH) {
     const msg = `JSON should be at most ${MAX_DEPTH} levels deep`
-    return { type: 'json_too_deep', loc: ['body'], msg, input: null }
+    return { type: 'json_too_deep', loc: [], msg, input: null }
   }
-  const entries: [string | number, unknown][] = Array.isArray(value)
-    ? value.map((item, index) => [index, item])
-    : Object.entries(value)
-  if (entries.length > MAX_ITEMS) {
-    const msg = `should have at most ${MAX_ITEMS} items, not ${entries.length}`
-    return { type: 'too_long', loc, msg, input: null }
+  const keys = Array.isArray(value) ? value.keys() : Object.keys(value)
+  const size = Array.isArray(value) ? value.length : (keys as string[]).length
+  if (size > MAX_ITEMS) {
+    const msg = `should have at most ${MAX_ITEMS} items, not ${size}`
+    return { type: 'too_long', loc: [], msg, input: null }
   }
-  for (const [key, item] of entries) {
-    const problem = tooDeepOrWide(item, [...loc, key])
-    if (problem !== undefined) return problem
+  for (const key of keys) {
+    const problem = tooDeepOrWide((value as Record<string | number, unknown>)[key], depth + 1)
+    if (problem !== undefined) return { ...problem, loc: [key, ...problem.loc] }
   }
   return undefined
 }

@@ -65,9 +65,9 @@ export function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Resp
   const status = STATUS[known.code]
   if (known.code === 'internal') {
     const cause = error instanceof GatewayError ? (error.cause ?? error) : error
-    log.error({ requestId: c.var.requestId, ...faultFields(cause) }, 'http.internal_error')
+    log.error({ requestId: c.env.requestId, ...faultFields(cause) }, 'http.internal_error')
   }
-  const jobId = c.var.jobId
+  const jobId = c.env.jobId
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
   if (jobId !== undefined) headers['x-job-id'] = jobId
   if (status === 503) headers['retry-after'] = String(RETRY_AFTER_S)
@@ -78,7 +78,7 @@ export function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Resp
     detail: known.message,
     code: known.code,
     ...(jobId !== undefined && { job_id: jobId }),
-    request_id: c.var.requestId,
+    request_id: c.env.requestId,
   }
   // 499 is nobody's to read: the client has gone.
   return c.body(JSON.stringify(body), status as ContentfulStatusCode, headers)

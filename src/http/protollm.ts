@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import * as v from 'valibot'
 import { GatewayError } from '../errors.ts'
 import { object, readJson, validate } from './body.ts'
+import { clientOf } from './client.ts'
 import { InvalidRequest } from './errors.ts'
 import type { Context } from 'hono'
 import type { Answer, Gateway, Stages } from '../gateway.ts'
@@ -65,14 +66,15 @@ export interface ProtollmOptions {
 export function protollmRoutes(options: ProtollmOptions): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>()
   routes.post('/generate', async (c) => {
-    const { content, ...request } = await readRequest(c, GenerateRequest, options)
+    const { value, queue } = await readRequest(c, GenerateRequest, options)
     // As protollm_api does it: a chat of one message.
-    const messages = [{ role: 'user', content }]
-    return answer(c, options.gateway, jobOf(request, { messages, source: 'local' }))
+    const messages = [{ role: 'user', content: value.content }]
+    return answer(c, options.gateway, jobOf(value, { queue, messages, source: 'local' }))
   })
   routes.post('/chat_completion', async (c) => {
-    const { messages, source, ...request } = await readRequest(c, ChatRequest, options)
-    return answer(c, options.gateway, jobOf(request, { messages, source }))
+    const { value, queue } = await readRequest(c, ChatRequest, options)
+    const { messages, source } = value
+    return answer(c, options.gateway, jobOf(value, { queue, messages, source }))
   })
   return routes
 }
@@ -82,7 +84,7 @@ async function readRequest<T extends v.GenericSchema<unknown, object>>(
   c: Context<HttpEnv>,
   schema: T,
   { queues, maxBodyBytes }: ProtollmOptions,
-): Promise<v.InferOutput<T> & { queue: string }> {
+): Promise<{ readonly value: v.InferOutput<T>; readonly queue: string }> {
   const body = validate(schema, await readJson(c, maxBodyBytes))
   const queue = c.req.query('queue_name') ?? queues[0]
   const problems = 'problems' in body ? [...body.problems] : []
@@ -91,17 +93,17 @@ async function readRequest<T extends v.GenericSchema<unknown, object>>(
     problems.push({ type: 'enum', loc: ['query', 'queue_name'], msg, input: queue })
   }
   if ('problems' in body || problems.length > 0) throw new InvalidRequest(problems)
-  return { ...body.value, queue }
+  return { value: body.value, queue }
 }
 
 function jobOf(
-  request: Omit<v.InferOutput<typeof GenerateRequest>, 'content'> & { queue: string },
-  chat: Pick<Job, 'messages' | 'source'>,
+  request: Pick<v.InferOutput<typeof GenerateRequest>, 'job_id' | 'priority' | 'meta'>,
+  { queue, messages, source }: Pick<Job, 'queue' | 'messages' | 'source'>,
 ): Job {
-  const { job_id: id, queue, priority } = request
+  const { job_id: id, priority } = request
   const { temperature, tokens_limit: tokensLimit, stop_words: stopWords, model } = request.meta
   const meta = { temperature, tokensLimit, stopWords, model }
-  return { id, owner: '', queue, priority, meta, ...chat }
+  return { id, owner: '', queue, messages, meta, priority, source }
 }
 
 async function answer(
@@ -109,15 +111,18 @@ async function answer(
   gateway: Pick<Gateway, 'run'>,
   job: Job,
 ): Promise<Response> {
-  c.set('jobId', job.id)
-  const { outcome, isReplay, stages }: Answer = await gateway.run(job, c.req.raw.signal)
+  c.env.jobId = job.id
+  const { outcome, isReplay, stages }: Answer = await gateway.run(job, clientOf(c.env.outgoing))
   switch (outcome.kind) {
     case 'succeeded':
-      return c.body(JSON.stringify({ content: outcome.content }), 200, {
-        'content-type': 'application/json',
-        'x-job-id': job.id,
-        'server-timing': serverTiming(stages),
-        ...(isReplay && { 'idempotent-replayed': 'true' }),
+      // Not by the context, which makes a Headers of these: the server writes them as they are.
+      return new Response(JSON.stringify({ content: outcome.content }), {
+        headers: {
+          'content-type': 'application/json',
+          'x-job-id': job.id,
+          'server-timing': serverTiming(stages),
+          ...(isReplay && { 'idempotent-replayed': 'true' }),
+        },
       })
     case 'failed':
       throw new GatewayError('worker_failed', `${outcome.type}: ${outcome.message}`)
@@ -129,8 +134,8 @@ async function answer(
 }
 
 /** https://www.w3.org/TR/server-timing/ in milliseconds. */
-function serverTiming(stages: Stages): string {
-  return Object.entries(stages)
-    .map(([name, ms]: [string, number]) => `${name};dur=${ms.toFixed(2)}`)
-    .join(', ')
+function serverTiming({ arm, queue, read, total }: Stages): string {
+  const entry = (name: string, ms: number | undefined): string =>
+    ms === undefined ? '' : `${name};dur=${ms.toFixed(2)}, `
+  return `${entry('arm', arm)}${entry('queue', queue)}${entry('read', read)}total;dur=${total.toFixed(2)}`
 }

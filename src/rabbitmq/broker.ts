@@ -128,8 +128,7 @@ export class Broker {
     if (this.#silent.has(queue)) {
       throw new GatewayError('broker_down', `the broker confirms nothing for queue ${queue} now`)
     }
-    const late = setTimeout(() => this.#fallSilent(queue), CONFIRM_DEADLINE_MS)
-    const error = await this.#send(publication).finally(() => clearTimeout(late))
+    const error = await this.#send(publication)
     // Whatever the answer is, the broker has given one.
     if (error === null || error.message === NACKED) this.#heard(queue)
     if (this.#returned.delete(returnKey(publication.run, publication.messageId))) {
@@ -142,16 +141,22 @@ export class Broker {
   }
 
   /** Resolves with the broker's answer; with an error when it is a refusal or none will come. */
-  async #send(publication: Publication): Promise<Error | null> {
+  #send(publication: Publication): Promise<Error | null> {
     const { queue, delivery } = publication
-    try {
-      return await new Promise<Error | null>((resolve) => {
-        if (this.#channel === undefined) throw notConnected()
-        this.#channel.publish('', queue, delivery.body, propertiesOf(publication), resolve)
-      })
-    } catch (cause) {
-      throw cause instanceof IllegalOperationError ? notConnected(cause) : cause
-    }
+    return new Promise((resolve) => {
+      if (this.#channel === undefined) throw notConnected()
+      const late = setTimeout(() => this.#fallSilent(queue), CONFIRM_DEADLINE_MS)
+      const onAnswer = (error: Error | null): void => {
+        clearTimeout(late)
+        resolve(error)
+      }
+      try {
+        this.#channel.publish('', queue, delivery.body, propertiesOf(publication), onAnswer)
+      } catch (cause) {
+        clearTimeout(late)
+        throw cause instanceof IllegalOperationError ? notConnected(cause) : cause
+      }
+    })
   }
 
   /** Waits for outstanding confirms first: closing would make them look lost. */

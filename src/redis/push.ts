@@ -121,16 +121,16 @@ export class Push {
   }
 
   async #subscribe(channel: string): Promise<void> {
+    const { client, link } = this.#connection
     const giveUpAt = performance.now() + GRACE_MS
     for (;;) {
       // Offline, the library would queue it without end.
-      if (!(await this.#connection.link.recovered(GRACE_MS))) break
+      if (!link.ready && !(await link.recovered(GRACE_MS))) break
       try {
-        await this.#connection.client.subscribe(channel, this.#onEvent)
-        return
+        return await client.subscribe(channel, this.#onEvent)
       } catch (error) {
         if (this.#closed || performance.now() > giveUpAt) break
-        if (!this.#connection.link.ready) continue
+        if (!link.ready) continue
         throw new GatewayError('results_down', 'the subscription was refused', { cause: error })
       }
     }

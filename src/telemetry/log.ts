@@ -20,7 +20,23 @@ export function createLog(level: string, destination?: DestinationStream): Log {
 function standardOutput(): DestinationStream {
   const output = stdout({ fd: 1, sync: true, maxLength: MAX_UNWRITTEN_BYTES })
   output.on('error', () => {})
-  return output
+  return onceATurn(output)
+}
+
+/** Lines of one turn of the event loop go out in one write, and none stays behind when the process ends. */
+function onceATurn(output: DestinationStream): DestinationStream {
+  let lines = ''
+  const flush = (): void => {
+    if (lines !== '') output.write(lines)
+    lines = ''
+  }
+  process.on('exit', flush)
+  return {
+    write(line: string): void {
+      if (lines === '') setImmediate(flush)
+      lines += line
+    },
+  }
 }
 
 /** What may be said of an error whose text is not ours: drivers put addresses there, never a user's words. */

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { GatewayError } from '../../src/errors.ts'
 import { Waiters } from '../../src/waiters.ts'
 
+const left = { isGone: true, onGone: () => expect.unreachable() }
 const ending = { outcome: { kind: 'succeeded', content: 'x' }, isReplay: false } as const
 
 describe('Waiters', () => {
@@ -36,22 +37,31 @@ describe('Waiters', () => {
     expect(await long).toBe(ending)
   })
 
-  test('one whose client is gone leaves the others waiting, and its signal is let go', async () => {
+  test('one whose client is gone leaves the others waiting', async () => {
     const waiters = new Waiters()
-    const client = new AbortController()
-    const removed = vi.spyOn(client.signal, 'removeEventListener')
-    const gone = waiters.wait(10, client.signal)
+    let leave = (): void => expect.unreachable()
+    const client = { isGone: false, onGone: (listener: () => void) => void (leave = listener) }
+    const gone = waiters.wait(10, client)
     const stays = waiters.wait(10, undefined)
-    client.abort()
+    leave()
     expect(await gone).toBe('gone')
-    expect(removed).toHaveBeenCalledOnce()
     waiters.end(ending)
     expect(await stays).toBe(ending)
-    expect(await waiters.wait(10, AbortSignal.abort())).toBe(ending)
+    expect(await waiters.wait(10, left)).toBe(ending)
+  })
+
+  test('a client that leaves with its answer changes nothing', async () => {
+    const waiters = new Waiters()
+    let leave = (): void => expect.unreachable()
+    const client = { isGone: false, onGone: (listener: () => void) => void (leave = listener) }
+    const wait = waiters.wait(10, client)
+    waiters.end(ending)
+    leave()
+    expect(await wait).toBe(ending)
   })
 
   test('a client that has left before the wait is gone', async () => {
-    expect(await new Waiters().wait(10, AbortSignal.abort())).toBe('gone')
+    expect(await new Waiters().wait(10, left)).toBe('gone')
   })
 
   test('only the last one to leave closes', () => {
