@@ -4,6 +4,7 @@ import { median, percentile } from './stats.ts'
 import { freePort } from '../services/port.ts'
 import { startTold } from './processes.ts'
 import type { Stage } from './speed.ts'
+import type { Measured } from './stats.ts'
 
 export interface Commands {
   /** Commands a client sent for one job, the worker's SET not counted; and with those inside scripts. */
@@ -27,8 +28,8 @@ export async function measureCommands(stage: Stage): Promise<Commands> {
     await client.measure({ url, concurrency: 1, ms: 200 })
     await pause(1_500)
     lines.length = 0
-    // So short that it is one job.
-    await client.measure({ url, concurrency: 1, ms: 0.001 })
+    // One job.
+    await client.measure({ url, concurrency: 1, ms: 0 })
     await pause(300)
     return lines.filter((line) => /bench:[\da-f]{8}-|@pending/.test(line))
   }
@@ -59,6 +60,8 @@ export interface Held {
   readonly p50Among: number
   readonly answeredInMs: number
   readonly right: number
+  /** Of the new requests. */
+  readonly wrong: number
 }
 
 /** 10,000 requests pending at once. */
@@ -68,21 +71,23 @@ export async function measureHeld(stage: Stage): Promise<Held> {
   say(`# ${count} pending requests`)
   const holder = await startTold('client.ts', env)
   const load = { url: gateway.url, concurrency: 1, ms: isSmoke ? 500 : 2_000 }
-  const idle = [(await client.measure(load)).latencies, (await client.measure(load)).latencies]
+  const idle = [await client.measure(load), await client.measure(load)]
   const before = rssBytes(gateway.pid)
   await holder.ask({ url: gateway.url, concurrency: 0, ms: 0, hold: count })
   while ((await worker.ask<number>('held')) < count) await pause(50)
   await pause(1_000)
   const bytesPerRequest = (rssBytes(gateway.pid) - before) / count
-  const among = [(await client.measure(load)).latencies, (await client.measure(load)).latencies]
-  const p50 = (rounds: readonly (readonly number[])[]): number =>
-    median(rounds.map((latencies) => percentile(latencies, 0.5)))
+  const among = [await client.measure(load), await client.measure(load)]
+  const p50 = (rounds: readonly Measured[]): number =>
+    median(rounds.map(({ latencies }) => percentile(latencies, 0.5)))
   const released = performance.now()
   await worker.ask('release')
   const { right } = await holder.ask<{ right: number }>('released')
   const answeredInMs = performance.now() - released
   holder.child.kill()
-  return { count, bytesPerRequest, p50Idle: p50(idle), p50Among: p50(among), answeredInMs, right }
+  const wrong = [...idle, ...among].reduce((sum, one) => sum + one.wrong, 0)
+  const [p50Idle, p50Among] = [p50(idle), p50(among)]
+  return { count, bytesPerRequest, p50Idle, p50Among, answeredInMs, right, wrong }
 }
 
 /** SETs a second that Redis takes while so many gateways stand by, each with 200 keys subscribed to. */
@@ -140,16 +145,24 @@ export interface Idle {
   readonly rssMb: number
 }
 
+/** After so long with nothing to do, Node has given back what its start took. */
+const SETTLED_MS = 25_000
+
 /** A gateway that has just been started, and has nothing to do. */
-export async function measureIdle({ env, rounds }: Stage, directory: string): Promise<Idle> {
+export async function measureIdle(stage: Stage, directory: string): Promise<Idle> {
+  const { env, rounds, isSmoke, say } = stage
+  say('# cold start and idle')
   const starts: number[] = []
-  const sizes: number[] = []
-  for (let round = 0; round < rounds; round += 1) {
+  const gateways = []
+  for (let round = 0; round < rounds * 2; round += 1) {
     const gateway = await startGateway(env, directory)
-    await pause(1_000)
     starts.push(gateway.startedInMs)
-    sizes.push(rssBytes(gateway.pid) / 2 ** 20)
-    await gateway.end()
+    gateways.push(gateway)
+    // The one before is still busy with its own start for a while.
+    await pause(1_000)
   }
+  if (!isSmoke) await pause(SETTLED_MS)
+  const sizes = gateways.map(({ pid }) => rssBytes(pid) / 2 ** 20)
+  await Promise.all(gateways.map((gateway) => gateway.end()))
   return { coldStartMs: median(starts), rssMb: median(sizes) }
 }

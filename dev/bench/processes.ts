@@ -52,7 +52,7 @@ export async function startTold(file: string, env: Env): Promise<Told> {
 export interface Gateway {
   readonly pid: number
   readonly url: string
-  /** From its start to its first answer, in milliseconds. */
+  /** From its start until it listens, in milliseconds, by its own log. */
   readonly startedInMs: number
   readonly end: () => Promise<void>
 }
@@ -60,17 +60,21 @@ export interface Gateway {
 /** The built gateway, all features on, its log at info and into a file. */
 export async function startGateway(env: Env, directory: string): Promise<Gateway> {
   const port = await freePort()
-  const log = openSync(join(directory, `gateway-${port}.log`), 'a')
-  const started = performance.now()
+  const path = join(directory, `gateway-${port}.log`)
+  const log = openSync(path, 'a')
+  const started = Date.now()
   const child = spawn(process.execPath, [...nodeFlags(), join(ROOT, 'dist/src/main.js')], {
     env: { PATH: process.env.PATH, API_PORT: String(port), LOG_LEVEL: 'info', ...env },
     stdio: ['ignore', log, 'inherit'],
   })
   track(child)
   const url = `http://127.0.0.1:${port}`
-  await until(async () => (await fetch(`${url}/livez`)).ok)
-  const startedInMs = performance.now() - started
   await until(async () => (await fetch(`${url}/readyz`)).ok)
+  const line = readFileSync(path, 'utf8')
+    .split('\n')
+    .find((text) => text.includes('gateway.listening'))
+  const { time } = JSON.parse(line as string) as { time: string }
+  const startedInMs = new Date(time).getTime() - started
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   const end = async (): Promise<void> => {
     child.kill('SIGTERM')

@@ -179,6 +179,7 @@ export async function measureOpenLoop(stage: Stage, loops: readonly Speed[]): Pr
 export async function measureDelays(stage: Stage): Promise<Speed[]> {
   const load = { concurrency: 8, ms: stage.roundMs, prompt: 'delay' }
   const contenders = [
+    await contenderC(stage),
     ofGateway(stage),
     await startContender(stage, 'poll 10 ms', true),
     await startContender(stage, 'poll 100 ms', true),

@@ -25,7 +25,7 @@ export type Send = (content: string) => Promise<number | undefined>
 
 let sent = 0
 
-/** Closed loop: so many at once, each after its last. Open loop: at fixed moments, and late is late. */
+/** Closed loop: so many at once, each after its last, and once at least. Open loop: at fixed moments, and late is late. */
 export async function measure(load: Load, sender: (index: number) => Send): Promise<Measured> {
   const latencies: number[] = []
   let wrong = 0
@@ -40,7 +40,8 @@ export async function measure(load: Load, sender: (index: number) => Send): Prom
   if (load.ratePerS === undefined) {
     const loop = async (_: unknown, index: number): Promise<void> => {
       const send = sender(index)
-      while (performance.now() < until) await one(send, performance.now())
+      do await one(send, performance.now())
+      while (performance.now() < until)
     }
     await Promise.all(Array.from({ length: load.concurrency }, loop))
   } else {

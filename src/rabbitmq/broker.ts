@@ -105,58 +105,65 @@ export class Broker {
 
   /**
    * Hands a message to the broker; resolves when it is known what became of it.
-   * Rejects when it was not accepted: not sent, given back or refused.
+   * Rejects when it was not accepted: not sent, given back or refused. One promise
+   * and no more: each one costs every request.
    */
-  async publish(publication: Publication): Promise<Confirmation> {
+  publish(publication: Publication): Promise<Confirmation> {
     const { publishes, confirmSeconds } = this.#options.metrics
     const started = performance.now()
-    try {
-      const confirmation = await this.#confirmed(publication)
-      publishes.inc({ result: confirmation })
-      if (confirmation === 'confirmed') confirmSeconds.observe((performance.now() - started) / 1000)
-      return confirmation
-    } catch (error) {
-      publishes.inc({ result: REFUSALS.get(codeOf(error)) ?? 'not_sent' })
-      throw error
-    }
+    return new Promise((resolve, reject) => {
+      const refuse = (error: unknown): void => {
+        publishes.inc({ result: REFUSALS.get(codeOf(error)) ?? 'not_sent' })
+        reject(error as Error)
+      }
+      const late = setTimeout(() => this.#fallSilent(publication.queue), CONFIRM_DEADLINE_MS)
+      try {
+        this.#send(publication, (error) => {
+          clearTimeout(late)
+          const refusal = this.#refusalOf(publication, error)
+          if (refusal !== undefined) return refuse(refusal)
+          publishes.inc({ result: error === null ? 'confirmed' : 'lost' })
+          if (error !== null) return resolve('lost')
+          confirmSeconds.observe((performance.now() - started) / 1000)
+          resolve('confirmed')
+        })
+      } catch (error) {
+        clearTimeout(late)
+        refuse(error)
+      }
+    })
   }
 
-  async #confirmed(publication: Publication): Promise<Confirmation> {
-    if (this.#isBlocked)
+  /** `onAnswer` is told null when it was confirmed, and an error when it was refused or no answer will come. */
+  #send(publication: Publication, onAnswer: (error: Error | null) => void): void {
+    const { queue, delivery } = publication
+    if (this.#isBlocked) {
       throw new GatewayError('broker_blocked', 'the broker takes no messages now')
-    const { queue } = publication
+    }
     if (this.#silent.has(queue)) {
       throw new GatewayError('broker_down', `the broker confirms nothing for queue ${queue} now`)
     }
-    const error = await this.#send(publication)
-    // Whatever the answer is, the broker has given one.
-    if (error === null || error.message === NACKED) this.#heard(queue)
-    if (this.#returned.delete(returnKey(publication.run, publication.messageId))) {
-      throw new GatewayError('no_such_queue', `queue ${queue} does not exist on the broker`)
+    if (this.#channel === undefined) throw notConnected()
+    try {
+      this.#channel.publish('', queue, delivery.body, propertiesOf(publication), onAnswer)
+    } catch (cause) {
+      throw cause instanceof IllegalOperationError ? notConnected(cause) : cause
     }
-    if (error?.message === NACKED) {
-      throw new GatewayError('queue_full', `queue ${queue} is full: the broker refused the message`)
-    }
-    return error === null ? 'confirmed' : 'lost'
   }
 
-  /** Resolves with the broker's answer; with an error when it is a refusal or none will come. */
-  #send(publication: Publication): Promise<Error | null> {
-    const { queue, delivery } = publication
-    return new Promise((resolve) => {
-      if (this.#channel === undefined) throw notConnected()
-      const late = setTimeout(() => this.#fallSilent(queue), CONFIRM_DEADLINE_MS)
-      const onAnswer = (error: Error | null): void => {
-        clearTimeout(late)
-        resolve(error)
-      }
-      try {
-        this.#channel.publish('', queue, delivery.body, propertiesOf(publication), onAnswer)
-      } catch (cause) {
-        clearTimeout(late)
-        throw cause instanceof IllegalOperationError ? notConnected(cause) : cause
-      }
-    })
+  /** What the broker's answer says against the message, if anything. */
+  #refusalOf(
+    { queue, run, messageId }: Publication,
+    error: Error | null,
+  ): GatewayError | undefined {
+    const isNacked = error?.message === NACKED
+    // Whatever the answer is, the broker has given one.
+    if (error === null || isNacked) this.#heard(queue)
+    if (this.#returned.size > 0 && this.#returned.delete(returnKey(run, messageId))) {
+      return new GatewayError('no_such_queue', `queue ${queue} does not exist on the broker`)
+    }
+    if (!isNacked) return undefined
+    return new GatewayError('queue_full', `queue ${queue} is full: the broker refused the message`)
   }
 
   /** Waits for outstanding confirms first: closing would make them look lost. */
