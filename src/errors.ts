@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'unsupported_media_type'
   | 'bad_request'
   | 'job_conflict'
+  | 'idempotency_conflict'
   | 'client_gone'
   // Not accepted: the job will not run, the same request may be sent again.
   | 'results_down'

@@ -5,7 +5,7 @@ import { wireId } from './job.ts'
 import { conflict } from './held-claim.ts'
 import { PendingJob } from './pending-job.ts'
 import type { Client } from './client.ts'
-import type { Job, Outcome } from './job.ts'
+import type { Job, JobView, Outcome } from './job.ts'
 import type { Link } from './link.ts'
 import type { Moments, PendingJobParts } from './pending-job.ts'
 
@@ -29,11 +29,21 @@ export interface Stages {
   readonly total: number
 }
 
+export interface RunOptions {
+  readonly client?: Client | undefined
+  /** How long the request is held, where that is shorter than usual. */
+  readonly waitMs?: number | undefined
+  /** Leaving, or the end of the wait, is no wish to cancel it. */
+  readonly isKept?: boolean
+}
+
 export interface Answer {
   readonly outcome: Outcome
   /** The outcome was known before this request came. */
   readonly isReplay: boolean
   readonly stages: Stages
+  /** When the job was first asked for, in milliseconds since 1970. */
+  readonly createdAt: number | null
 }
 
 /**
@@ -63,34 +73,57 @@ export class Gateway {
   }
 
   /** Resolves with the job's outcome; rejects with a GatewayError that tells whether it was accepted. */
-  async run(job: Job, client?: Client): Promise<Answer> {
+  async run(job: Job, options: RunOptions = {}): Promise<Answer> {
     const started = performance.now()
+    return this.#held(job, async (pending) => {
+      if (options.isKept) pending.keep()
+      const answer = await this.#await(pending, started, options)
+      this.#options.metrics.jobSeconds.observe({ mode: 'wait' }, answer.stages.total / 1000)
+      return answer
+    })
+  }
+
+  /**
+   * Resolves when the job is known to be accepted, with how it stands then; rejects
+   * as `run` does. It goes on whether or not anybody waits for it.
+   */
+  async submit(job: Job): Promise<JobView> {
+    return this.#held(job, async (pending) => {
+      pending.keep()
+      await pending.entered
+      await this.#accepted(pending)
+      const { ending } = pending.waiters
+      const { createdAt } = pending
+      if (ending === undefined) {
+        if (!pending.acceptance.isAccepted) throw pending.timedOut(this.#options.timeoutMs)
+        return { id: job.id, status: 'queued', createdAt, finishedAt: null, outcome: null }
+      }
+      if ('error' in ending) throw ending.error
+      const { outcome } = ending
+      return { id: job.id, status: outcome.kind, createdAt, finishedAt: null, outcome }
+    })
+  }
+
+  /** Admits, joins, and counts a request as held while `work` goes on. */
+  async #held<T>(job: Job, work: (pending: PendingJob) => Promise<T>): Promise<T> {
     const { maxPending, metrics } = this.#options
+    this.#requests += 1
     try {
       if (this.#isDraining) throw draining()
-      if (this.#requests >= maxPending) {
+      if (this.#requests > maxPending) {
         throw new GatewayError('overloaded', 'too many requests are pending')
       }
-      return await this.#hold(job, started, client)
+      if (!this.#isOpen) await this.#admit()
+      const pending = this.#joinAtOnce(job) ?? (await this.#join(job))
+      try {
+        return await work(pending)
+      } finally {
+        this.#leave(pending)
+      }
     } catch (error) {
       const { code } = error as Partial<GatewayError>
       if (code !== undefined && isRejection(code)) metrics.rejected.inc({ reason: code })
       throw error
-    }
-  }
-
-  async #hold(job: Job, started: number, client?: Client): Promise<Answer> {
-    this.#requests += 1
-    try {
-      if (!this.#isOpen) await this.#admit()
-      const pending = this.#joinAtOnce(job) ?? (await this.#join(job))
-      try {
-        const answer = await this.#await(pending, started, client)
-        this.#options.metrics.jobSeconds.observe({ mode: 'wait' }, answer.stages.total / 1000)
-        return answer
-      } finally {
-        this.#leave(pending)
-      }
     } finally {
       this.#requests -= 1
       if (this.#requests === 0) this.#onIdle()
@@ -167,16 +200,26 @@ export class Gateway {
     if (this.#jobs.get(id) === pending) this.#jobs.delete(id)
   }
 
-  async #await(pending: PendingJob, started: number, client?: Client): Promise<Answer> {
-    const { timeoutMs } = this.#options
+  async #await(pending: PendingJob, started: number, options: RunOptions): Promise<Answer> {
+    const { client, waitMs = Infinity } = options
+    const timeoutMs = Math.min(this.#options.timeoutMs, waitMs)
     let result = await pending.waiters.wait(started + timeoutMs - performance.now(), client)
     if (result === 'gone') throw new GatewayError('client_gone', 'the client has left')
     if (result === 'over') {
+      // A short wait is no reason not to know whether it will run.
+      if (options.isKept) await this.#accepted(pending)
       await atMost(LAST_READ_MS, pending.lastRead())
-      result = pending.waiters.ending ?? { error: pending.timedOut() }
+      result = pending.waiters.ending ?? { error: pending.timedOut(timeoutMs) }
     }
     if ('error' in result) throw result.error
-    return { ...result, stages: stagesOf(pending.moments, started) }
+    const { createdAt } = pending
+    return { ...result, createdAt, stages: stagesOf(pending.moments, started) }
+  }
+
+  async #accepted(pending: PendingJob): Promise<void> {
+    if (pending.waiters.ending !== undefined) return
+    const settled = new Promise<void>((resolve) => pending.acceptance.whenSettled(resolve))
+    await atMost(this.#options.timeoutMs, settled)
   }
 
   /** The last one out disarms and makes room. */

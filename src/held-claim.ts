@@ -43,6 +43,8 @@ export class HeldClaim {
   /** Ours alone: what we hold the claim by while we are to publish it. */
   #token = randomUUID()
   #isPublisher = false
+  /** When the run was first claimed, in milliseconds by the clock of Redis. */
+  createdAt: number | null = null
 
   constructor(
     ids: { readonly job: Job; readonly wireId: string; readonly fingerprint: string },
@@ -58,20 +60,25 @@ export class HeldClaim {
 
   async enter(): Promise<Entered> {
     const { claims, jobTtlMs, resultTtlMs, metrics } = this.#parts
+    const { owner, ttlMs, idKind } = this.#job
     this.#token = randomUUID()
+    // Nobody else can have the id: which run it is need not be asked.
+    if (idKind === 'made') this.run = this.#token
     try {
       const entered = await claims.enter({
         keys: this.keys,
         fingerprint: this.#fingerprint,
-        owner: this.#job.owner,
+        owner,
         token: this.#token,
         asker: this.#asker,
         entry: this.#entry,
-        jobTtlMs,
+        jobTtlMs: ttlMs ?? jobTtlMs,
+        idKind,
         keepMs: resultTtlMs,
         graceMs: CLAIM_GRACE_MS,
       })
       metrics.claims.inc({ result: entered.verdict })
+      this.createdAt = entered.createdAt
       if (entered.isLost) metrics.resultsLost.inc()
       if (entered.verdict === 'new' || entered.verdict === 'takeover') this.#isPublisher = true
       return entered

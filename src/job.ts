@@ -37,6 +37,13 @@ export interface Job {
   readonly priority: number | null
   /** Free text about where the job comes from; part of the v1.1 wire format. */
   readonly source: string
+  /** How long it may wait and run, in milliseconds, where that is shorter than usual. */
+  readonly ttlMs?: number | undefined
+  /**
+   * Where the id comes from: `made` here and so nobody else's yet, or `derived`
+   * from an Idempotency-Key, which stands for one payload alone. Else the client's own.
+   */
+  readonly idKind?: 'made' | 'derived' | undefined
 }
 
 export interface Usage {
@@ -55,6 +62,29 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly type: string; readonly message: string }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'expired' }
+
+/** A job as it stands: from its claim and its result, by any replica. */
+export interface JobView {
+  readonly id: string
+  /** `running` only where the worker tells. */
+  readonly status: 'queued' | 'running' | Outcome['kind']
+  /** Milliseconds since 1970 by the clock of Redis; null where unknown. */
+  readonly createdAt: number | null
+  readonly finishedAt: number | null
+  /** null until it has ended, and where its result is gone. */
+  readonly outcome: Outcome | null
+}
+
+/** What somebody who follows a job is told, in order; exactly one `done`, at the end. */
+export type JobEvent =
+  | { readonly kind: 'status'; readonly status: JobView['status'] }
+  | { readonly kind: 'delta'; readonly id: string; readonly text: string }
+  /** Another attempt begins from the start: the text so far is void. */
+  | { readonly kind: 'restart'; readonly id: string }
+  | { readonly kind: 'done'; readonly id: string; readonly view: JobView }
+
+export const hasEnded = ({ status }: Pick<JobView, 'status'>): boolean =>
+  status !== 'queued' && status !== 'running'
 
 /**
  * The id by which workers and Redis know the job. Every key and message is made

@@ -1,7 +1,9 @@
 import { deadLetterHandler } from './dead-letter.ts'
 import { Gateway } from './gateway.ts'
+import { Jobs } from './jobs.ts'
 import { Broker } from './rabbitmq/broker.ts'
 import { Claims } from './redis/claims.ts'
+import { Deltas } from './redis/deltas.ts'
 import { RedisConnection, databaseOf } from './redis/connect.ts'
 import { Probe } from './redis/probe.ts'
 import { Push } from './redis/push.ts'
@@ -18,6 +20,7 @@ const CLOSE_DEADLINE_MS = 2_000
 
 export interface Parts {
   readonly gateway: Gateway
+  readonly jobs: Jobs
   readonly health: () => PartHealth[]
   /** Requests held, and keys subscribed to (one of them the probe's): what must return to 0 and 1. */
   readonly load: () => { readonly pending: number; readonly subscriptions: number }
@@ -41,6 +44,9 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
     ? deadLetterHandler({ ...config.gateway, dialect, claims, log, metrics })
     : undefined
   const broker = new Broker({ url, queues, queueOptions, onDeadLetter, log, metrics })
+  const results = new Results(data.client, prefix)
+  const deltas = new Deltas(data.client)
+  const jobs = new Jobs({ ...config.gateway, dialect, push, results, deltas, claims, log })
   const gateway = new Gateway({
     ...config.gateway,
     dialect,
@@ -50,11 +56,11 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
     log,
     metrics,
     claims,
-    results: new Results(data.client, prefix),
+    results,
     resultLinks: [data.link, subscriber.link, probe.link],
   })
   watchGauges(metrics, {
-    pending: () => gateway.pending,
+    pending: () => gateway.pending + jobs.pending,
     subscriptions: () => push.size,
     brokerConnected: () => broker.isConnected,
     brokerBlocked: () => broker.isBlocked,
@@ -64,8 +70,9 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
   })
   return {
     gateway,
+    jobs,
     health: () => healthOf(gateway, broker, data, subscriber, probe),
-    load: () => ({ pending: gateway.pending, subscriptions: push.size }),
+    load: () => ({ pending: gateway.pending + jobs.pending, subscriptions: push.size }),
     open: async () => {
       for (const connection of [data, subscriber]) connection.open()
       probe.open()

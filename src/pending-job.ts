@@ -1,3 +1,4 @@
+import { Acceptance, acceptanceUnknown } from './acceptance.ts'
 import { WireFormatError } from './dialect.ts'
 import { GatewayError } from './errors.ts'
 import { CLAIM_GRACE_MS, HeldClaim, conflict } from './held-claim.ts'
@@ -13,6 +14,8 @@ import type { HintSource, Push } from './redis/push.ts'
 import type { ReadSource } from './result-reader.ts'
 import type { Ending } from './waiters.ts'
 
+/** Who is to be told that it is accepted by another replica asks after this time whether it is, while that is young. */
+const ASK_AGAIN_MS = 100
 /** Longer pending, it is marked published, so that no other replica takes it over. */
 const MARK_AFTER_MS = 1_000
 export interface PendingJobParts extends HeldClaimParts {
@@ -43,20 +46,20 @@ export class PendingJob {
   readonly fingerprint: string
   readonly waiters = new Waiters()
   readonly moments: Moments = {}
+  readonly acceptance = new Acceptance()
   readonly #wireId: string
   readonly #claim: HeldClaim
   readonly #parts: PendingJobParts
   readonly #onEnd: () => void
   readonly #reader: ResultReader
   #entered: Promise<void> = Promise.resolve()
-  /** Whether the broker has the message: no, perhaps, yes. */
-  #acceptance: 'none' | 'unknown' | 'accepted' = 'none'
   /** We have published it, and the claim does not say so yet. */
   #isUnmarked = false
   /** The claim says already that the outcome was read. */
   #isFinished = false
   /** A request was told that the job goes on: it is nobody's to cancel any more. */
   #isKept = false
+  #isTimedOut = false
   /** The outcome stood there before the first who asks for it here. */
   #isReplay = false
   /** Something was written before we knew our run. */
@@ -108,6 +111,17 @@ export class PendingJob {
     this.#entered = this.#enter()
   }
 
+  /** When it was first asked for, in milliseconds by the clock of Redis. */
+  get createdAt(): number | null {
+    return this.#claim.createdAt
+  }
+
+  /** Whoever asks may leave: it goes on, and is found by its id. */
+  keep(): void {
+    this.#isKept = true
+    if (this.#isUnmarked) this.#markPublished()
+  }
+
   /** The last look before a request is told that its time is over. */
   lastRead(): Promise<void> {
     return this.#reader.read('deadline')
@@ -119,30 +133,25 @@ export class PendingJob {
 
   /** Ends it here while it goes on elsewhere, if it does. */
   interrupt(): void {
-    this.#isKept = true
-    if (this.#isUnmarked) this.#markPublished()
-    const { code, message } = INTERRUPTED[this.#acceptance]
-    this.fail(new GatewayError(code, message))
+    this.keep()
+    this.fail(this.acceptance.interrupted())
   }
 
   /** What a request is told whose time is over. */
-  timedOut(): GatewayError {
+  timedOut(timeoutMs: number): GatewayError {
     this.#isKept = true
-    const { broker, timeoutMs } = this.#parts
+    this.#isTimedOut = true
     const { queue } = this.job
-    const after = `no outcome after ${timeoutMs / 1000} s`
-    if (this.#acceptance === 'none')
-      return new GatewayError('results_down', `${after}: not published`)
-    if (this.#acceptance === 'unknown') return acceptanceUnknown(new Error(after))
-    const nobody = broker.workersOf(queue) === 0 ? `; no worker takes jobs from queue ${queue}` : ''
-    return new GatewayError('timed_out', `${after}${nobody}. The same request joins the job again`)
+    const hasNobody = this.#parts.broker.workersOf(queue) === 0
+    const nobody = hasNobody ? `; no worker takes jobs from queue ${queue}` : ''
+    return this.acceptance.timedOut(timeoutMs, nobody)
   }
 
   /** Nobody waits here any more: cancelled if all have left, else it goes on and can be joined or fetched. */
   abandon(): void {
     if (this.waiters.ending !== undefined) return
     const { metrics, dialect } = this.#parts
-    const outcome = this.#isKept ? 'timed_out' : 'client_gone'
+    const outcome = this.#isTimedOut ? 'timed_out' : this.#isKept ? 'accepted' : 'client_gone'
     metrics.jobs.inc({ dialect: dialect.name, mode: 'wait', outcome })
     if (!this.#isKept) void this.#leave()
     else if (this.#isUnmarked) this.#markPublished()
@@ -161,6 +170,7 @@ export class PendingJob {
   async #enter(): Promise<void> {
     const watch = this.#parts.push.watch(this.#claim.keys, (source) => this.#onHint(source))
     this.waiters.onClose(() => watch.end())
+    if (this.job.idKind === 'made') return this.#enterMade(watch.armed)
     try {
       const [armed, claim] = await Promise.allSettled([watch.armed, this.#claim.enter()])
       if (claim.status === 'rejected') throw claim.reason
@@ -180,6 +190,25 @@ export class PendingJob {
     }
   }
 
+  /**
+   * Nobody else can have an id that was made here: the claim says nothing that is
+   * not known, and the publish need not wait for it. A result written before the
+   * SUBSCRIBE was live is found by one read after it.
+   */
+  async #enterMade(armed: Promise<void>): Promise<void> {
+    const entering = this.#claim.enter()
+    const lifeMs = this.job.ttlMs ?? this.#parts.jobTtlMs
+    this.#expireAfter(lifeMs)
+    this.#publish(this.#claim.run as string, lifeMs, 'none').catch((error: unknown) =>
+      this.fail(error),
+    )
+    const [arm, claim] = await Promise.allSettled([armed, entering])
+    if (arm.status === 'rejected') return this.fail(acceptanceUnknown(arm.reason))
+    if (claim.status === 'rejected') return this.fail(acceptanceUnknown(claim.reason))
+    this.moments.armed = performance.now()
+    if (this.moments.hinted === undefined) void this.#reader.read('armed_read')
+  }
+
   /** Does what the claim says. */
   async #follow(entered: Entered): Promise<void> {
     const { verdict, run, remainingMs, isAnswered, isPublished, ageMs } = entered
@@ -193,7 +222,8 @@ export class PendingJob {
       return this.#publish(run, remainingMs, 'none')
     }
     // Under way before our SUBSCRIBE: only a read after its acknowledgement misses nothing.
-    this.#acceptance = isPublished ? 'accepted' : 'unknown'
+    if (isPublished) this.acceptance.accepted()
+    else this.acceptance.unknown()
     await this.#reader.read('armed_read')
     if (this.waiters.isOver) return
     // The result that stood there was taken away, or was another run's.
@@ -206,7 +236,10 @@ export class PendingJob {
       return this.#publish(run, remainingMs, 'unknown')
     }
     // Its replica may have died or been refused: look again when its grace is over.
-    if (!isPublished) this.waiters.later(CLAIM_GRACE_MS - ageMs + 50, () => void this.#lookAgain())
+    if (isPublished) return
+    const isAsked = this.#isKept && ageMs < MARK_AFTER_MS
+    const inMs = isAsked ? ASK_AGAIN_MS : CLAIM_GRACE_MS - ageMs + 50
+    this.waiters.later(inMs, () => void this.#lookAgain())
   }
 
   /** One at a time: a second one would hold the claim by another token than the first. */
@@ -250,8 +283,7 @@ export class PendingJob {
       }
     }
     this.moments.published = performance.now()
-    // Until the broker has answered, anything may have happened to it.
-    this.#acceptance = 'unknown'
+    this.acceptance.unknown()
     try {
       const delivery = dialect.encodeJob(this.job, this.#wireId)
       const isConfirmed = await publishUntilKnown({
@@ -268,14 +300,14 @@ export class PendingJob {
       // Refused, and never sent before: as if nobody had asked, unless another has taken it over meanwhile.
       const isRefused = before === 'none' && !(error instanceof ConfirmLost)
       if (!isRefused || !(await this.#claim.release())) throw acceptanceUnknown(error)
-      this.#acceptance = 'none'
+      this.acceptance.none()
       throw error
     }
-    this.#acceptance = 'accepted'
+    this.acceptance.accepted()
     const { ending } = this.waiters
     if (ending !== undefined && 'outcome' in ending) return
     this.#isUnmarked = true
-    if (this.waiters.isOver) this.#markPublished()
+    if (this.waiters.isOver || this.#isKept) this.#markPublished()
     else this.waiters.later(MARK_AFTER_MS, () => this.#markPublished())
   }
 
@@ -321,6 +353,7 @@ export class PendingJob {
       this.moments.ended = performance.now()
       this.#count(ending)
       this.#onEnd()
+      this.acceptance.settle()
     }
     return isFirst
   }
@@ -336,18 +369,6 @@ export class PendingJob {
     this.#claim.markPublished()
   }
 }
-
-/** What a stop says of a job, by what is known of its acceptance. */
-const INTERRUPTED = {
-  none: { code: 'draining', message: 'the gateway is stopping' },
-  unknown: { code: 'acceptance_unknown', message: 'the gateway is stopping; the job may run' },
-  accepted: { code: 'interrupted', message: 'the gateway is stopping; the job goes on' },
-} as const
-
-const acceptanceUnknown = (cause: unknown) =>
-  new GatewayError('acceptance_unknown', 'the job may run: its acceptance was not confirmed', {
-    cause,
-  })
 
 function toGatewayError(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error

@@ -23,6 +23,8 @@ export interface ReaderOptions {
   readonly onVanished: () => void
 }
 
+const CANCELLED: Decoded = { outcome: { kind: 'cancelled' } }
+
 /**
  * Reads a job's keys, one read at a time. Asked for during a read, it is done
  * again: what was read may have been too early.
@@ -45,27 +47,28 @@ export class ResultReader {
   }
 
   async #readUntilClean(): Promise<void> {
-    while (this.#dirty !== undefined && !this.#options.isOver()) {
+    const { read, isOver, onUnreadable } = this.#options
+    while (this.#dirty !== undefined && !isOver()) {
       const source = this.#dirty
       this.#dirty = undefined
       try {
-        await this.#readOnce(source)
+        const result = await read()
+        if (!isOver()) this.#take(result, source)
       } catch (error) {
         // Redis away: it is read again when it is back.
         const isAway = error instanceof GatewayError && error.code === 'results_down'
-        if (!isAway) this.#options.onUnreadable(error)
+        if (!isAway) onUnreadable(error)
       }
     }
     // In the same turn as the last look at `#dirty`, or a hint in between would be lost.
     this.#reading = undefined
   }
 
-  async #readOnce(source: ReadSource): Promise<void> {
-    const { read, dialect, run: ours, isOver, onDecoded, onMoved, onVanished } = this.#options
-    const { values, run } = await read()
-    if (isOver()) return
+  #take({ values, run, isCancelled }: ReadResult, source: ReadSource): void {
+    const { dialect, run: ours, onDecoded, onMoved, onVanished } = this.#options
     if (run !== null && run !== ours()) return onMoved()
-    const decoded = dialect.decodeResult(values)
+    // Final: a worker that did not look has written over it.
+    const decoded = isCancelled ? CANCELLED : dialect.decodeResult(values)
     if (decoded !== undefined) return onDecoded(decoded, source, values[0] as string)
     // Evicted, or taken away between the event and the read. A later event may still bring one.
     if (source === 'notification' && values.every((value) => value === null)) onVanished()

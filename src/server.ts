@@ -28,10 +28,11 @@ export async function startServer(
   metrics: Metrics = createMetrics(),
 ): Promise<RunningServer> {
   const parts = createParts(config, log, metrics)
-  const { gateway, health, load } = parts
+  const { gateway, jobs, health, load } = parts
   const { queues } = config
   const { maxBodyBytes } = config.http
-  const app = createApp({ gateway, queues, maxBodyBytes, health, log, metrics })
+  const limits = config.gateway
+  const app = createApp({ gateway, jobs, limits, queues, maxBodyBytes, health, log, metrics })
   const answer = getRequestListener(app.fetch)
   const listener = new Listener((request, response) => void answer(request, response))
   const url = await listener.open(config.http)
@@ -40,7 +41,7 @@ export async function startServer(
     url,
     load,
     close: async (graceMs) => {
-      const drained = gateway.drain(graceMs)
+      const drained = Promise.all([gateway.drain(graceMs), jobs.drain(graceMs)]).then(() => {})
       listener.sayGoodbye()
       // A client that has a connection open is told on it, instead of finding it cut in the middle of a request.
       await delay(Math.min(FAREWELL_MS, graceMs))

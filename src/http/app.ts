@@ -3,16 +3,19 @@ import { getPath } from 'hono/utils/url'
 import { GatewayError } from '../errors.ts'
 import { docsRoutes } from './docs.ts'
 import { answerError } from './errors.ts'
+import { jobsRoutes } from './jobs.ts'
 import { observe } from './observe.ts'
 import { operationsRoutes } from './operations.ts'
 import { protollmRoutes } from './protollm.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { HttpEnv } from './env.ts'
+import type { JobsOptions } from './jobs.ts'
 import type { OperationsOptions } from './operations.ts'
 import type { ProtollmOptions } from './protollm.ts'
 
-export interface AppOptions extends ProtollmOptions, OperationsOptions {
+export interface AppOptions extends ProtollmOptions, JobsOptions, OperationsOptions {
+  readonly jobs: JobsOptions['jobs']
   readonly log: Log
   readonly metrics: Metrics
 }
@@ -22,6 +25,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   const { log, metrics } = options
   const app = new Hono<HttpEnv>()
   app.route('/', protollmRoutes(options))
+  app.route('/', jobsRoutes(options))
   app.route('/', operationsRoutes(options))
   app.route('/', docsRoutes())
   const routeOf = routesOf(app)
@@ -54,5 +58,10 @@ function routesOf(app: Hono<HttpEnv>): (path: string) => Route | undefined {
     methods.set(path, [...(methods.get(path) ?? []), ...also])
   }
   const routes = new Map([...methods].map(([path, all]) => [path, { pattern: path, methods: all }]))
-  return (path) => routes.get(path)
+  const withId = [...routes.values()].filter(({ pattern }) => pattern.includes(':'))
+  const matchers = withId.map((route) => ({
+    route,
+    path: new RegExp(`^${route.pattern.replace(/:\w+/g, '[^/]+')}$`),
+  }))
+  return (path) => routes.get(path) ?? matchers.find((one) => one.path.test(path))?.route
 }

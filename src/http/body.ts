@@ -79,12 +79,12 @@ async function readText(c: Context<HttpEnv>, maxBytes: number): Promise<string> 
   return Buffer.concat(chunks).toString()
 }
 
-/** From the parsed request where there is one: a Headers of all of them costs more than the three that are looked at. */
-function headerOf(
-  c: Context<HttpEnv>,
-  name: 'content-type' | 'content-length' | 'transfer-encoding',
-) {
-  return c.env.incoming ? c.env.incoming.headers[name] : c.req.header(name)
+/** From the parsed request where there is one: a Headers of all of them costs more than the few that are looked at. */
+export function headerOf(c: Context<HttpEnv>, name: string): string | undefined {
+  const { incoming } = c.env
+  if (incoming === undefined) return c.req.header(name)
+  const value = incoming.headers[name]
+  return typeof value === 'object' ? value.join(', ') : value
 }
 
 function parseJson(text: string): unknown {

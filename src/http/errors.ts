@@ -17,6 +17,7 @@ export const STATUS = {
   job_cancelled: 409,
   body_too_large: 413,
   unsupported_media_type: 415,
+  idempotency_conflict: 422,
   client_gone: 499,
   internal: 500,
   worker_failed: 502,
@@ -37,6 +38,9 @@ export const STATUS = {
 
 /** Codes after which the same request may simply be sent again, after a second. */
 const RETRY_AFTER_S = 1
+
+/** After these the job is found at its own place. */
+const GOES_ON: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['timed_out', 'interrupted'])
 
 /** One thing wrong with a request, as FastAPI tells it. */
 export interface Problem {
@@ -61,17 +65,26 @@ export class InvalidRequest extends Error {
 /** Every error of every route ends here. What is not ours is logged with its stack and reveals nothing. */
 export function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Response {
   if (error instanceof InvalidRequest) return c.json({ detail: error.problems }, 422)
+  const problem = problemOf(error, c, log)
+  const { status, code, job_id: jobId } = problem
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
+  if (jobId !== undefined) headers['x-job-id'] = jobId
+  if (jobId !== undefined && GOES_ON.has(code)) headers.location = `/jobs/${jobId}`
+  if (status === 503) headers['retry-after'] = String(RETRY_AFTER_S)
+  // 499 is nobody's to read: the client has gone.
+  return c.body(JSON.stringify(problem), status as ContentfulStatusCode, headers)
+}
+
+/** RFC 9457, with a code for programs. */
+export function problemOf(error: unknown, c: Context<HttpEnv>, log: Log) {
   const known = knownError(error)
   const status = STATUS[known.code]
   if (known.code === 'internal') {
     const cause = error instanceof GatewayError ? (error.cause ?? error) : error
     log.error({ requestId: c.env.requestId, ...faultFields(cause) }, 'http.internal_error')
   }
-  const jobId = c.env.jobId
-  const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
-  if (jobId !== undefined) headers['x-job-id'] = jobId
-  if (status === 503) headers['retry-after'] = String(RETRY_AFTER_S)
-  const body = {
+  const { jobId } = c.env
+  return {
     type: 'about:blank',
     title: STATUS_CODES[status] ?? known.code,
     status,
@@ -80,8 +93,6 @@ export function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Resp
     ...(jobId !== undefined && { job_id: jobId }),
     request_id: c.env.requestId,
   }
-  // 499 is nobody's to read: the client has gone.
-  return c.body(JSON.stringify(body), status as ContentfulStatusCode, headers)
 }
 
 function knownError(error: unknown): GatewayError {

@@ -1,44 +1,31 @@
 import { Hono } from 'hono'
 import * as v from 'valibot'
 import { GatewayError } from '../errors.ts'
-import { object, readJson, validate } from './body.ts'
+import { headerOf, object } from './body.ts'
 import { clientOf } from './client.ts'
-import { InvalidRequest } from './errors.ts'
+import { sendEvents } from './events.ts'
+import {
+  JobId,
+  Messages,
+  Meta,
+  OWNER,
+  Priority,
+  metaOf,
+  queueProblem,
+  readBody,
+  validOrThrow,
+} from './job-request.ts'
+import { jobJson } from './job-json.ts'
+import { preferenceOf } from './prefer.ts'
 import type { Context } from 'hono'
 import type { Answer, Gateway, Stages } from '../gateway.ts'
-import type { Job } from '../job.ts'
+import type { Jobs } from '../jobs.ts'
+import type { Job, JobView } from '../job.ts'
+import type { Log } from '../telemetry/log.ts'
 import type { HttpEnv } from './env.ts'
-
-/** No id is `.` or `..`, which a path would swallow, nor has characters that mean something in a key or URL. */
-const JobId = v.pipe(
-  v.string(),
-  v.regex(
-    /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/,
-    'String should be 1 to 128 of A-Z a-z 0-9 . _ ~ - and neither . nor ..',
-  ),
-  v.description('Chosen by the client; the same id and payload again join or replay the job'),
-)
-const nullable = <T extends v.GenericSchema, D>(schema: T, fallback: D) =>
-  v.optional(v.nullable(schema), fallback as never)
-const wholeNumber = (min: number, max: number) =>
-  v.pipe(
-    v.number(),
-    v.integer(),
-    v.minValue(min, `Input should be greater than or equal to ${min}`),
-    v.maxValue(max, `Input should be less than or equal to ${max}`),
-  )
-const Meta = object({
-  temperature: nullable(v.pipe(v.number(), v.finite()), 0.2),
-  tokens_limit: nullable(wholeNumber(-(2 ** 31), 2 ** 31 - 1), 8096),
-  stop_words: nullable(v.array(v.string()), null),
-  model: nullable(v.string(), null),
-})
-const Priority = nullable(wholeNumber(0, 255), null)
-const Message = object({ role: v.string(), content: v.string() })
-const Messages = v.pipe(
-  v.array(Message),
-  v.minLength(1, 'List should have at least 1 item after validation, not 0'),
-)
+import type { Problem } from './errors.ts'
+import type { RequestOptions } from './job-request.ts'
+import type { Preference } from './prefer.ts'
 
 export const GenerateRequest = object({
   job_id: JobId,
@@ -55,26 +42,27 @@ export const ChatRequest = object({
 })
 export const ContentResponse = v.object({ content: v.string() })
 
-export interface ProtollmOptions {
-  readonly gateway: Pick<Gateway, 'run'>
-  /** The first is used when a request names none; no other than these is taken. */
-  readonly queues: readonly [string, ...string[]]
-  readonly maxBodyBytes: number
+export interface ProtollmOptions extends RequestOptions {
+  readonly gateway: Pick<Gateway, 'run' | 'submit'>
+  readonly jobs: Pick<Jobs, 'view' | 'follow'>
+  readonly log: Log
 }
 
 /** The two routes of protollm_api, for its clients: drop-in, but with honest statuses. */
 export function protollmRoutes(options: ProtollmOptions): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>()
   routes.post('/generate', async (c) => {
-    const { value, queue } = await readRequest(c, GenerateRequest, options)
+    const { value, queue, isStream } = await readRequest(c, GenerateRequest, options)
     // As protollm_api does it: a chat of one message.
     const messages = [{ role: 'user', content: value.content }]
-    return answer(c, options.gateway, jobOf(value, { queue, messages, source: 'local' }))
+    const job = jobOf(value, { queue, messages, source: 'local' })
+    return isStream ? stream(c, job, options) : answer(c, job, options)
   })
   routes.post('/chat_completion', async (c) => {
-    const { value, queue } = await readRequest(c, ChatRequest, options)
+    const { value, queue, isStream } = await readRequest(c, ChatRequest, options)
     const { messages, source } = value
-    return answer(c, options.gateway, jobOf(value, { queue, messages, source }))
+    const job = jobOf(value, { queue, messages, source })
+    return isStream ? stream(c, job, options) : answer(c, job, options)
   })
   return routes
 }
@@ -83,45 +71,90 @@ export function protollmRoutes(options: ProtollmOptions): Hono<HttpEnv> {
 async function readRequest<T extends v.GenericSchema<unknown, object>>(
   c: Context<HttpEnv>,
   schema: T,
-  { queues, maxBodyBytes }: ProtollmOptions,
-): Promise<{ readonly value: v.InferOutput<T>; readonly queue: string }> {
-  const body = validate(schema, await readJson(c, maxBodyBytes))
-  const queue = c.req.query('queue_name') ?? queues[0]
-  const problems = 'problems' in body ? [...body.problems] : []
-  if (!queues.includes(queue)) {
-    const msg = `Input should be ${queues.map((name) => `'${name}'`).join(' or ')}`
-    problems.push({ type: 'enum', loc: ['query', 'queue_name'], msg, input: queue })
+  options: ProtollmOptions,
+): Promise<{
+  readonly value: v.InferOutput<T>
+  readonly queue: string
+  readonly isStream: boolean
+}> {
+  const body = await readBody(c, schema, options)
+  const queue = c.req.query('queue_name') ?? options.queues[0]
+  const stream = c.req.query('stream') ?? 'false'
+  const problems: Problem[] = queueProblem(queue, ['query', 'queue_name'], options)
+  if (stream !== 'true' && stream !== 'false') {
+    const msg = "Input should be 'true' or 'false'"
+    problems.push({ type: 'bool_parsing', loc: ['query', 'stream'], msg, input: stream })
   }
-  if ('problems' in body || problems.length > 0) throw new InvalidRequest(problems)
-  return { value: body.value, queue }
+  return { value: validOrThrow(body, problems), queue, isStream: stream === 'true' }
 }
 
 function jobOf(
   request: Pick<v.InferOutput<typeof GenerateRequest>, 'job_id' | 'priority' | 'meta'>,
   { queue, messages, source }: Pick<Job, 'queue' | 'messages' | 'source'>,
 ): Job {
-  const { job_id: id, priority } = request
-  const { temperature, tokens_limit: tokensLimit, stop_words: stopWords, model } = request.meta
-  const meta = { temperature, tokensLimit, stopWords, model }
-  return { id, owner: '', queue, messages, meta, priority, source }
+  const { job_id: id, priority, meta } = request
+  return { id, owner: OWNER, queue, messages, meta: metaOf(meta), priority, source }
 }
 
-async function answer(
-  c: Context<HttpEnv>,
-  gateway: Pick<Gateway, 'run'>,
-  job: Job,
-): Promise<Response> {
+/** The outcome, or where to ask for it, if that is preferred. */
+async function answer(c: Context<HttpEnv>, job: Job, options: ProtollmOptions): Promise<Response> {
+  const { gateway, jobs } = options
   c.env.jobId = job.id
-  const { outcome, isReplay, stages }: Answer = await gateway.run(job, clientOf(c.env.outgoing))
+  const preference = preferenceOf(headerOf(c, 'prefer'))
+  if (preference.isAsync) return accepted(await gateway.submit(job), preference)
+  const { waitMs } = preference
+  const isKept = waitMs !== undefined
+  try {
+    const found = await gateway.run(job, { client: clientOf(c.env.outgoing), waitMs, isKept })
+    return content(job, found, preference)
+  } catch (error) {
+    if (!isKept || !(error instanceof GatewayError) || error.code !== 'timed_out') throw error
+    return accepted(await jobs.view(job), preference)
+  }
+}
+
+/** It goes on when this request is left: it can be resumed at its own place. */
+async function stream(c: Context<HttpEnv>, job: Job, options: ProtollmOptions): Promise<Response> {
+  const { gateway, jobs, log } = options
+  c.env.jobId = job.id
+  await gateway.submit(job)
+  const events = jobs.follow(job, undefined, clientOf(c.env.outgoing))
+  return sendEvents(c, events, log, { location: `/jobs/${job.id}` })
+}
+
+/** 202: whoever asks at `location` is told how it goes on. */
+export function accepted(
+  view: JobView,
+  { applied }: Preference,
+  { status = 202, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
+): Response {
+  return new Response(JSON.stringify(jobJson(view)), {
+    status,
+    headers: {
+      'content-type': 'application/json',
+      'x-job-id': view.id,
+      location: `/jobs/${view.id}`,
+      ...(applied !== undefined && { 'preference-applied': applied }),
+      ...headers,
+    },
+  })
+}
+
+function content(
+  { id }: Job,
+  { outcome, isReplay, stages }: Answer,
+  { applied }: Preference,
+): Response {
   switch (outcome.kind) {
     case 'succeeded':
       // Not by the context, which makes a Headers of these: the server writes them as they are.
       return new Response(JSON.stringify({ content: outcome.content }), {
         headers: {
           'content-type': 'application/json',
-          'x-job-id': job.id,
+          'x-job-id': id,
           'server-timing': serverTiming(stages),
           ...(isReplay && { 'idempotent-replayed': 'true' }),
+          ...(applied !== undefined && { 'preference-applied': applied }),
         },
       })
     case 'failed':
@@ -134,7 +167,7 @@ async function answer(
 }
 
 /** https://www.w3.org/TR/server-timing/ in milliseconds. */
-function serverTiming({ arm, queue, read, total }: Stages): string {
+export function serverTiming({ arm, queue, read, total }: Stages): string {
   const entry = (name: string, ms: number | undefined): string =>
     ms === undefined ? '' : `${name};dur=${ms.toFixed(2)}, `
   return `${entry('arm', arm)}${entry('queue', queue)}${entry('read', read)}total;dur=${total.toFixed(2)}`

@@ -19,6 +19,7 @@ export interface ClaimRequest {
   readonly asker: string
   /** What the sweep is to know us by, if we are to publish it. */
   readonly entry: string
+  readonly idKind?: 'made' | 'derived' | undefined
 }
 
 export interface Entered {
@@ -39,6 +40,8 @@ export interface Entered {
   readonly isAnswered: boolean
   /** It had succeeded, and Redis has lost the result: a new run. */
   readonly isLost: boolean
+  /** When the run was first claimed, in milliseconds by the clock of Redis. */
+  readonly createdAt: number
 }
 
 /** Who asked for which id, with what, and which run answers: the record that all replicas share. */
@@ -66,9 +69,10 @@ export class Claims {
         asker,
         entry,
         String(jobTtlMs + 2 * keepMs),
+        request.idKind ?? '',
       ],
     )
-    const [verdict, run, state, answered, remainingMs, ageMs, lost] = reply as EnterReply
+    const [verdict, run, state, answered, remainingMs, ageMs, lost, createdAt] = reply as EnterReply
     return {
       verdict,
       run,
@@ -77,6 +81,7 @@ export class Claims {
       remainingMs,
       ageMs,
       isLost: lost > 0,
+      createdAt,
     }
   }
 
@@ -95,6 +100,20 @@ export class Claims {
     return this.#client.leaveClaim(
       [claimKey(first), cancelKey(first), ...keys],
       [run, asker, String(ttlMs), ...writes.map(({ value }) => value)],
+    )
+  }
+
+  /** Ends it, whoever asks for it, with `writes` as its result. `moved`: another run has the id now. */
+  async cancel(
+    run: string,
+    writes: readonly RedisWrite[],
+    ttlMs: number,
+  ): Promise<'moved' | 'ended' | 'cancelled'> {
+    const keys = writes.map(({ key }) => key)
+    const [first] = keys as [string]
+    return this.#client.cancelJob(
+      [claimKey(first), cancelKey(first), ...keys],
+      [run, '', String(ttlMs), ...writes.map(({ value }) => value)],
     )
   }
 

@@ -2,6 +2,7 @@ import { ErrorReply, RESP_TYPES } from 'redis'
 import { GatewayError } from '../errors.ts'
 import { claimKey, pendingKey } from './keys.ts'
 import type { RedisClient } from './connect.ts'
+import type { LookReply } from './job-scripts.ts'
 import type { TakeReply } from './scripts.ts'
 
 /** Read in pieces of this size, so that a large result holds up neither other reads nor the watchdog's PING. */
@@ -13,6 +14,22 @@ export interface ReadResult {
   readonly values: readonly (string | null)[]
   /** The run that the claim names; `null` without a claim. */
   readonly run: string | null
+  /** Whatever stands there. */
+  readonly isCancelled: boolean
+}
+
+/** A claim, and what stands at its result keys. */
+export interface StoredJob {
+  readonly run: string
+  readonly owner: string
+  readonly state: 'claimed' | 'published' | 'done' | 'cancelled'
+  /** What kind of end was read; `read`: nobody has said yet which. null before. */
+  readonly outcome: string | null
+  readonly createdAt: number | null
+  readonly finishedAt: number | null
+  /** What is left of the job's life; negative when it is over. */
+  readonly lifeMs: number
+  readonly values: readonly (string | null)[]
 }
 
 export interface TakeOptions {
@@ -48,26 +65,69 @@ export class Results {
         [claim, this.#index, ...keys],
         [ours, String(ttlMs), String(PIECE_BYTES), isEnd ? '1' : '', entry],
       )
-      const [run, ...pieces] = reply as TakeReply
-      if (pieces.every(isWhole)) return { values: pieces, run }
-      const values = await Promise.all(
-        pieces.map(async (piece, index) =>
-          isWhole(piece) ? piece : this.#complete(keys[index] as string),
-        ),
-      )
+      const [run, state, ...pieces] = reply as TakeReply
+      const isCancelled = state === 'cancelled'
+      if (pieces.every(isWhole)) return { values: pieces, run, isCancelled }
+      const values = await this.#complete(keys, pieces)
       // A run never comes back: if it is still the same, all pieces were written for it.
-      return { values, run: (await this.#client.hGet(claim, 'run')) ?? null }
+      return { values, run: (await this.#client.hGet(claim, 'run')) ?? null, isCancelled }
     } catch (error) {
-      if (error instanceof GatewayError) throw error
-      if (error instanceof ErrorReply && error.message.startsWith('WRONGTYPE')) {
-        throw new GatewayError('bad_result', 'the result is not a string', { cause: error })
-      }
-      throw new GatewayError('results_down', 'the result could not be read', { cause: error })
+      throw readError(error)
     }
   }
 
+  /**
+   * The job as it stands, whichever run it is; `undefined` where nobody has asked
+   * for it. Marks the outcome as read, where any value is one. Rejects as `take` does.
+   */
+  async lookAt(
+    keys: readonly [string, ...string[]],
+    { isEnd, ttlMs }: Pick<TakeOptions, 'isEnd' | 'ttlMs'>,
+  ): Promise<StoredJob | undefined> {
+    const claim = claimKey(keys[0])
+    try {
+      for (;;) {
+        const reply: unknown = await this.#client.lookAtJob(
+          [claim, ...keys],
+          [String(PIECE_BYTES), isEnd ? '1' : '', String(ttlMs)],
+        )
+        const [run, owner, state, outcome, created, finished, lifeMs, ...pieces] =
+          reply as LookReply
+        if (run === undefined) return undefined
+        const isCut = !pieces.every(isWhole)
+        const values = isCut ? await this.#complete(keys, pieces) : pieces
+        // Read in pieces, they may be of two runs: then once more.
+        if (isCut && (await this.#client.hGet(claim, 'run')) !== run) continue
+        const [createdAt, finishedAt] = [numberOrNull(created), numberOrNull(finished)]
+        return {
+          run,
+          owner: owner as string,
+          state: state as StoredJob['state'],
+          outcome: outcome ?? null,
+          createdAt,
+          finishedAt,
+          lifeMs: lifeMs as number,
+          values,
+        }
+      }
+    } catch (error) {
+      throw readError(error)
+    }
+  }
+
+  #complete(
+    keys: readonly string[],
+    pieces: readonly (string | null)[],
+  ): Promise<(string | null)[]> {
+    return Promise.all(
+      pieces.map(async (piece, index) =>
+        isWhole(piece) ? piece : this.#readWhole(keys[index] as string),
+      ),
+    )
+  }
+
   /** A value of more than one piece. */
-  async #complete(key: string): Promise<string> {
+  async #readWhole(key: string): Promise<string> {
     const size = await this.#client.strLen(key)
     if (size > MAX_BYTES) {
       throw new GatewayError('bad_result', `the result has ${size} bytes, more than ${MAX_BYTES}`)
@@ -82,6 +142,17 @@ export class Results {
     return Buffer.concat(parts).toString()
   }
 }
+
+function readError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error
+  if (error instanceof ErrorReply && error.message.startsWith('WRONGTYPE')) {
+    return new GatewayError('bad_result', 'the result is not a string', { cause: error })
+  }
+  return new GatewayError('results_down', 'the result could not be read', { cause: error })
+}
+
+const numberOrNull = (text: string | number | null | undefined): number | null =>
+  text === null || text === undefined ? null : Number(text)
 
 /** Nothing, or all of it: cut off, it would have at least the bytes that were asked for. */
 function isWhole(text: string | null): boolean {

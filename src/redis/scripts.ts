@@ -1,5 +1,5 @@
-import { defineScript } from 'redis'
-import type { CommandParser } from 'redis'
+import { NOW, script } from './script.ts'
+import { jobScripts } from './job-scripts.ts'
 
 /**
  * Every transition of a claim is one script that compares the run and the state
@@ -7,25 +7,21 @@ import type { CommandParser } from 'redis'
  *
  * A claim is a hash: `run`, `fingerprint`, `owner`, `holder` (who is to publish
  * it: of two that publish the same run, only the last may release it), `state`
- * (claimed, published, done, cancelled), `outcome` (once done), `since` and
- * `deadline` (milliseconds by the clock of Redis, so that replicas need not agree
- * on the time), and `asker:<token>` for everybody who wants the outcome: a
- * replica's request that waits, or one that was told to come back for it.
+ * (claimed, published, done, cancelled), `outcome` (once done), `created`, `since`
+ * (claimed or taken over), `finished` and `deadline` (milliseconds by the clock of
+ * Redis), and `asker:<token>` for everybody who wants the outcome: a replica's
+ * request that waits, or one that was told to come back for it.
  *
  * KEYS[1] is the claim, everywhere.
  */
 
-const NOW = `
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-`
-
 /**
  * KEYS: claim, index of the sweep, cancel, deltas, result keys. ARGV: fingerprint, owner, token
  * (the run of a new claim, and the holder), job ttl ms, how long a claim is kept after
- * that ms, grace of an unpublished claim ms, asker, entry for the index, ttl of the index ms.
+ * that ms, grace of an unpublished claim ms, asker, entry for the index, ttl of the index ms,
+ * 'made' where nobody else can have the id, 'derived' where it stands for one payload alone.
  * Returns verdict, run, state, whether a result stands (1 or 0), ms left, ms since it was claimed,
- * whether a result that had been read is gone (1 or 0).
+ * whether a result that had been read is gone (1 or 0), when it was first claimed.
  *
  * The first write is one that a Redis out of memory refuses: after a DEL, it would
  * take all others of the script, and the job could never be answered.
@@ -33,11 +29,11 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
  * deadline is still the outcome for those who ask for the same.
  */
 const ENTER = `${NOW}
-local claim = redis.call('HMGET', KEYS[1], 'run', 'fingerprint', 'owner', 'state', 'outcome', 'since', 'deadline')
+local claim = redis.call('HMGET', KEYS[1], 'run', 'fingerprint', 'owner', 'state', 'outcome', 'since', 'deadline', 'created')
 local run, state, outcome, since, deadline = claim[1], claim[4], claim[5], claim[6], claim[7]
 local answered = redis.call('EXISTS', unpack(KEYS, 5))
 local function existing(verdict)
-  return {verdict, run, state, answered, deadline - now, now - since, 0}
+  return {verdict, run, state, answered, deadline - now, now - since, 0, tonumber(claim[8]) or 0}
 end
 local function ask() redis.call('HSET', KEYS[1], 'asker:' .. ARGV[7], 1) end
 -- Before the publish, so that a replica may die at any moment: whoever is to publish stands in the index.
@@ -49,6 +45,7 @@ local lost = 0
 
 if run then
   local same = claim[2] == ARGV[1] and claim[3] == ARGV[2]
+  if ARGV[10] == 'derived' and not same then return existing('conflict') end
   local unread = state == 'claimed' or state == 'published'
   if unread and (now < tonumber(deadline) or (same and answered > 0)) then
     if not same then return existing('conflict') end
@@ -68,12 +65,13 @@ if run then
 end
 
 track()
-redis.call('DEL', KEYS[1], unpack(KEYS, 3))
+-- The worker may have been faster: its message was sent together with this.
+if ARGV[10] ~= 'made' then redis.call('DEL', KEYS[1], unpack(KEYS, 3)) end
 redis.call('HSET', KEYS[1], 'run', ARGV[3], 'fingerprint', ARGV[1], 'owner', ARGV[2], 'holder', ARGV[3],
-  'state', 'claimed', 'since', now, 'deadline', now + ARGV[4])
+  'state', 'claimed', 'created', now, 'since', now, 'deadline', now + ARGV[4])
 ask()
 redis.call('PEXPIRE', KEYS[1], ARGV[4] + ARGV[5])
-return {'new', ARGV[3], 'claimed', 0, tonumber(ARGV[4]), 0, lost}
+return {'new', ARGV[3], 'claimed', 0, tonumber(ARGV[4]), 0, lost, now}
 `
 
 /** The broker has the message. ARGV: run. */
@@ -98,37 +96,16 @@ return 1
  * The outcome was read. KEYS: claim, index, result keys. ARGV: run, kind of outcome, ttl ms, entry of the index or ''.
  * The results of a claim that has gone get their time to live as well.
  */
-const FINISH = `
-local claim = redis.call('HMGET', KEYS[1], 'run', 'state')
+const FINISH = `${NOW}
+local claim = redis.call('HMGET', KEYS[1], 'run', 'state', 'finished')
 if claim[1] and claim[1] ~= ARGV[1] then return end
 if claim[1] and claim[2] ~= 'cancelled' then
   -- Refused where memory has run out; the times to live are set all the same.
-  redis.pcall('HSET', KEYS[1], 'state', 'done', 'outcome', ARGV[2])
+  redis.pcall('HSET', KEYS[1], 'state', 'done', 'outcome', ARGV[2], 'finished', claim[3] or now)
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
 if ARGV[4] ~= '' then redis.call('ZREM', KEYS[2], ARGV[4]) end
-`
-
-/**
- * An asker's client has left. If nobody else asks, the job is cancelled: a worker
- * that has not begun never will, and whoever looks at the result sees so.
- * KEYS: claim, cancel, result keys. ARGV: run, asker, ttl ms, values.
- */
-const LEAVE = `
-local claim = redis.call('HMGET', KEYS[1], 'run', 'state')
-if claim[1] ~= ARGV[1] then return 'ended' end
-redis.call('HDEL', KEYS[1], 'asker:' .. ARGV[2])
-if claim[2] ~= 'claimed' and claim[2] ~= 'published' then return 'ended' end
-if redis.call('EXISTS', unpack(KEYS, 3)) > 0 then return 'ended' end
-for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
-  if string.sub(field, 1, 6) == 'asker:' then return 'asked' end
-end
-redis.call('HSET', KEYS[1], 'state', 'cancelled')
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
-for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'PX', ARGV[3]) end
-return 'cancelled'
 `
 
 /**
@@ -174,23 +151,23 @@ return {swept, left}
  * What stands at the result keys, and the claim's run. With '1', any value ends the job: it is then
  * finished in the same step, as FINISH does it, as what it is nobody knows yet ('read').
  * KEYS: claim, index, result keys. ARGV: run, ttl ms, bytes of a piece, '1' or '', entry of the index or ''.
- * Returns the claim's run, and of each value its first piece (false where nothing stands).
+ * Returns the claim's run and state, and of each value its first piece (false where nothing stands).
  */
-const TAKE = `
+const TAKE = `${NOW}
 local claim = redis.call('HMGET', KEYS[1], 'run', 'state')
-local reply = {claim[1]}
+local reply = {claim[1], claim[2]}
 local stands = false
 for i = 3, #KEYS do
   local value = redis.call('GETRANGE', KEYS[i], 0, ARGV[3] - 1)
   if value == '' and redis.call('EXISTS', KEYS[i]) == 0 then value = false end
   stands = stands or value
-  reply[i - 1] = value
+  reply[i] = value
 end
 -- Once it is done its life has begun: being read again does not make it longer.
 local isNew = not claim[1] or (claim[1] == ARGV[1] and claim[2] ~= 'done' and claim[2] ~= 'cancelled')
 if ARGV[4] == '1' and stands and isNew then
   -- Refused where memory has run out; the result is there all the same.
-  if claim[1] then redis.pcall('HSET', KEYS[1], 'state', 'done', 'outcome', 'read') end
+  if claim[1] then redis.pcall('HSET', KEYS[1], 'state', 'done', 'outcome', 'read', 'finished', now) end
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
   if ARGV[5] ~= '' then redis.call('ZREM', KEYS[2], ARGV[5]) end
@@ -209,7 +186,7 @@ redis.call('DEL', KEYS[2])
 -- Whoever took it could not know whose it was.
 if claim[2] == 'read' and ARGV[3] == '1' then
   redis.call('HSET', KEYS[1], 'state', 'published')
-  redis.call('HDEL', KEYS[1], 'outcome')
+  redis.call('HDEL', KEYS[1], 'outcome', 'finished')
 end
 `
 
@@ -239,17 +216,6 @@ for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 2], 'PX', ARGV[2]) end
 return 'written'
 `
 
-function script<T>(lua: string) {
-  return defineScript({
-    SCRIPT: lua,
-    parseCommand(parser: CommandParser, keys: readonly string[], args: readonly string[]) {
-      parser.pushKeysLength([...keys])
-      parser.push(...args)
-    },
-    transformReply: (reply: unknown) => reply as T,
-  })
-}
-
 export type EnterReply = [
   verdict: 'new' | 'takeover' | 'joined' | 'replay' | 'conflict',
   run: string,
@@ -258,18 +224,19 @@ export type EnterReply = [
   remainingMs: number,
   ageMs: number,
   isLost: number,
+  createdAt: number,
 ]
 
-export type TakeReply = [run: string | null, ...values: (string | null)[]]
+export type TakeReply = [run: string | null, state: string | null, ...values: (string | null)[]]
 export type DueReply = [due: string[], nextInMs: number | '']
 export type SweepReply = [swept: number, lifeMs: number]
 
 export const scripts = {
+  ...jobScripts,
   enterClaim: script<EnterReply>(ENTER),
   markPublished: script<null>(PUBLISHED),
   releaseClaim: script<number>(RELEASE),
   finishClaim: script<null>(FINISH),
-  leaveClaim: script<'ended' | 'asked' | 'cancelled'>(LEAVE),
   dueJobs: script<DueReply>(DUE),
   putOff: script<null>(PUT_OFF),
   takeResult: script<TakeReply>(TAKE),

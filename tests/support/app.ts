@@ -1,4 +1,4 @@
-import { vi } from 'vitest'
+import { expect, vi } from 'vitest'
 import { createApp } from '../../src/http/app.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createLog } from '../../src/telemetry/log.ts'
@@ -11,7 +11,20 @@ export const answerOf = (outcome: Outcome): Answer => ({
   outcome,
   isReplay: false,
   stages: { arm: 0.5, total: 2 },
+  createdAt: null,
 })
+
+const unreachable = async () => expect.unreachable()
+/** For tests that ask for none. */
+export const noJobs = {
+  jobs: {
+    view: unreachable,
+    hold: unreachable,
+    cancel: unreachable,
+    follow: () => expect.unreachable(),
+  },
+  limits: { timeoutMs: 1_000, jobTtlMs: 10_000 },
+}
 
 /** The app over a gateway that answers as told; nothing listens. */
 export function appWith(
@@ -21,7 +34,8 @@ export function appWith(
   const lines = new Lines()
   const spy = vi.fn<typeof run>(run)
   const app = createApp({
-    gateway: { run: spy },
+    ...noJobs,
+    gateway: { run: spy, submit: async () => expect.unreachable() },
     queues: ['q', 'other'],
     maxBodyBytes,
     health: () => [{ name: 'broker', ready: false, detail: 'not connected' }],

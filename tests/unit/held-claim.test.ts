@@ -24,6 +24,7 @@ const held: Entered = {
   isLost: false,
   remainingMs: 1_000,
   ageMs: 0,
+  createdAt: 0,
 }
 
 test('a link lost while another payload’s end is marked is told as such, and not as a fault of ours', async () => {
@@ -34,6 +35,7 @@ test('a link lost while another payload’s end is marked is told as such, and n
     markPublished: lost,
     release: lost,
     leave: lost,
+    cancel: lost,
     answer: lost,
     dropForeign: lost,
   } satisfies HeldClaimParts['claims']
@@ -42,7 +44,9 @@ test('a link lost while another payload’s end is marked is told as such, and n
     {
       dialect: protollmV1({ prefix: 'p' }),
       claims,
-      results: { take: async () => ({ values: ['{"content":"x"}'], run: 'other' }) },
+      results: {
+        take: async () => ({ values: ['{"content":"x"}'], run: 'other', isCancelled: false }),
+      },
       sweepEntry: (wireId) => wireId,
       jobTtlMs: 1_000,
       resultTtlMs: 1_000,

@@ -2,10 +2,12 @@ import { describe, expect, test } from 'vitest'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { createApp } from '../../../src/http/app.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
+import { noJobs } from '../../support/app.ts'
 import { createLog } from '../../../src/telemetry/log.ts'
 
 const app = createApp({
-  gateway: { run: async () => expect.unreachable() },
+  ...noJobs,
+  gateway: { run: async () => expect.unreachable(), submit: async () => expect.unreachable() },
   queues: ['q'],
   maxBodyBytes: 1,
   health: () => [],

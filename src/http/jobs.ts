@@ -1,0 +1,201 @@
+import { createHash } from 'node:crypto'
+import { Hono } from 'hono'
+import * as v from 'valibot'
+import { GatewayError } from '../errors.ts'
+import { DONE_ID, positionOf } from '../followed-deltas.ts'
+import { hasEnded } from '../job.ts'
+import { uuidv7 } from '../job-id.ts'
+import { headerOf, object } from './body.ts'
+import { clientOf } from './client.ts'
+import { InvalidRequest } from './errors.ts'
+import { sendEvents } from './events.ts'
+import {
+  JobId,
+  Messages,
+  Meta,
+  OWNER,
+  Priority,
+  metaOf,
+  nullable,
+  queueProblem,
+  readBody,
+  validOrThrow,
+  wholeNumber,
+} from './job-request.ts'
+import { jobJson } from './job-json.ts'
+import { preferenceOf } from './prefer.ts'
+import { accepted, serverTiming } from './protollm.ts'
+import type { Context } from 'hono'
+import type { Gateway } from '../gateway.ts'
+import type { Job } from '../job.ts'
+import type { JobName, Jobs } from '../jobs.ts'
+import type { Position } from '../followed-deltas.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { HttpEnv } from './env.ts'
+import type { Problem } from './errors.ts'
+import type { RequestOptions } from './job-request.ts'
+
+export const JobRequest = v.pipe(
+  object({
+    job_id: nullable(JobId, null),
+    content: nullable(v.string(), null),
+    messages: nullable(Messages, null),
+    meta: v.optional(Meta, {}),
+    priority: Priority,
+    source: v.optional(v.string(), 'local'),
+    queue_name: nullable(v.string(), null),
+    ttl: nullable(
+      v.pipe(
+        wholeNumber(1, 365 * 86_400),
+        v.description('Seconds the job may wait and run; at most and by default JOB_TTL_S'),
+      ),
+      null,
+    ),
+  }),
+  v.check(
+    ({ content, messages }) => (content === null) !== (messages === null),
+    'either content or messages must be given, and not both',
+  ),
+)
+
+export interface JobsOptions extends RequestOptions {
+  readonly gateway: Pick<Gateway, 'run' | 'submit'>
+  readonly jobs: Pick<Jobs, 'view' | 'hold' | 'follow' | 'cancel'>
+  readonly limits: { readonly timeoutMs: number; readonly jobTtlMs: number }
+  readonly log: Log
+}
+
+/** Jobs that can be left and come back to, by any replica. */
+export function jobsRoutes(options: JobsOptions): Hono<HttpEnv> {
+  const { jobs, limits, log } = options
+  const routes = new Hono<HttpEnv>()
+  routes.post('/jobs', async (c) => {
+    const job = await readJob(c, options)
+    c.env.jobId = job.id
+    return submit(c, job, options).catch((error: unknown) => {
+      throw job.idKind === 'derived' ? ofDerivedId(error) : error
+    })
+  })
+  routes.get('/jobs/:id', async (c) => {
+    const name = nameOf(c)
+    const preference = preferenceOf(headerOf(c, 'prefer'))
+    const { waitMs, applied } = preference
+    if (waitMs === undefined) return c.json(jobJson(await jobs.view(name)))
+    const client = clientOf(c.env.outgoing)
+    const view = await jobs.hold(name, Math.min(waitMs, limits.timeoutMs), client)
+    return c.json(jobJson(view), 200, { 'preference-applied': applied as string })
+  })
+  routes.get('/jobs/:id/events', async (c) => {
+    const name = nameOf(c)
+    const given = headerOf(c, 'last-event-id')
+    const after = given ?? c.req.query('after')
+    // It was told that it is done: an EventSource that comes again stops at this.
+    if (after === DONE_ID) return c.body(null, 204)
+    const from = after ? readPosition(after, given === undefined) : undefined
+    return sendEvents(c, jobs.follow(name, from, clientOf(c.env.outgoing)), log)
+  })
+  routes.delete('/jobs/:id', async (c) => c.json(jobJson(await jobs.cancel(nameOf(c)))))
+  return routes
+}
+
+async function submit(c: Context<HttpEnv>, job: Job, options: JobsOptions): Promise<Response> {
+  const { gateway, jobs } = options
+  const preference = preferenceOf(headerOf(c, 'prefer'))
+  const { waitMs } = preference
+  if (waitMs === undefined) {
+    const view = await gateway.submit(job)
+    return accepted(view, preference, { status: hasEnded(view) ? 200 : 202 })
+  }
+  try {
+    const client = clientOf(c.env.outgoing)
+    const { outcome, createdAt, isReplay, stages } = await gateway.run(job, {
+      client,
+      waitMs,
+      isKept: true,
+    })
+    const view = { id: job.id, status: outcome.kind, createdAt, finishedAt: null, outcome }
+    return accepted(view, preference, {
+      status: 200,
+      headers: {
+        'server-timing': serverTiming(stages),
+        ...(isReplay && { 'idempotent-replayed': 'true' }),
+      },
+    })
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'timed_out') throw error
+    return accepted(await jobs.view(job), preference)
+  }
+}
+
+async function readJob(c: Context<HttpEnv>, options: JobsOptions): Promise<Job> {
+  const body = await readBody(c, JobRequest, options)
+  const key = headerOf(c, 'idempotency-key')
+  const given = 'value' in body ? body.value : undefined
+  const queue = given?.queue_name ?? options.queues[0]
+  const problems: Problem[] = queueProblem(queue, ['body', 'queue_name'], options)
+  const maxTtl = options.limits.jobTtlMs / 1000
+  if ((given?.ttl ?? 0) > maxTtl) {
+    const msg = `Input should be less than or equal to ${maxTtl}`
+    problems.push({ type: 'less_than_equal', loc: ['body', 'ttl'], msg, input: given?.ttl })
+  }
+  if (key !== undefined && !/^[\x21-\x7e][\x20-\x7e]{0,254}$/.test(key)) {
+    const msg = 'String should be 1 to 255 printable characters'
+    problems.push({
+      type: 'string_pattern_mismatch',
+      loc: ['header', 'idempotency-key'],
+      msg,
+      input: key,
+    })
+  }
+  if (key !== undefined && given?.job_id != null) {
+    const msg = 'Either a job_id or an Idempotency-Key makes the id, not both'
+    problems.push({ type: 'value_error', loc: ['body', 'job_id'], msg, input: given.job_id })
+  }
+  const request = validOrThrow(body, problems)
+  const { content, meta, priority, source, ttl } = request
+  return {
+    ...idOf(request.job_id, key),
+    owner: OWNER,
+    queue,
+    messages: request.messages ?? [{ role: 'user', content: content as string }],
+    meta: metaOf(meta),
+    priority,
+    source,
+    ttlMs: ttl === null ? undefined : ttl * 1000,
+  }
+}
+
+/** The client's own id; else one that the same key makes again; else one that is nobody's yet. */
+function idOf(given: string | null, key: string | undefined): Pick<Job, 'id' | 'idKind'> {
+  if (given !== null) return { id: given }
+  if (key === undefined) return { id: uuidv7(), idKind: 'made' }
+  const hash = createHash('sha256')
+    .update(JSON.stringify([OWNER, key]))
+    .digest('base64url')
+  return { id: `key-${hash}`, idKind: 'derived' }
+}
+
+/** draft-ietf-httpapi-idempotency-key-header: a key that is used again for something else is a 422. */
+function ofDerivedId(error: unknown): unknown {
+  if (!(error instanceof GatewayError) || error.code !== 'job_conflict') return error
+  return new GatewayError(
+    'idempotency_conflict',
+    'the Idempotency-Key was used for another payload',
+  )
+}
+
+/** What no id can be is no job's. */
+function nameOf(c: Context<HttpEnv, '/jobs/:id'>): JobName {
+  const id = c.req.param('id')
+  if (!v.is(JobId, id)) throw new GatewayError('not_found', 'there is no job with this id')
+  c.env.jobId = id
+  return { id, owner: OWNER }
+}
+
+function readPosition(eventId: string, isQuery: boolean): Position {
+  const position = positionOf(eventId)
+  if (position !== undefined) return position
+  const loc = isQuery ? ['query', 'after'] : ['header', 'last-event-id']
+  const msg = 'Input should be the id of an event of this job'
+  throw new InvalidRequest([{ type: 'value_error', loc, msg, input: eventId }])
+}

@@ -1,0 +1,212 @@
+import { Bell } from './bell.ts'
+import { GatewayError } from './errors.ts'
+import { followDeltas, startAt } from './followed-deltas.ts'
+import { hasEnded, wireId } from './job.ts'
+import { decodedOf, viewOf } from './job-view.ts'
+import { errorFields } from './telemetry/log.ts'
+import type { Client } from './client.ts'
+import type { Decoded, Dialect } from './dialect.ts'
+import type { Position } from './followed-deltas.ts'
+import type { Job, JobEvent, JobView } from './job.ts'
+import type { Claims } from './redis/claims.ts'
+import type { Deltas } from './redis/deltas.ts'
+import type { Push } from './redis/push.ts'
+import type { Results, StoredJob } from './redis/results.ts'
+import type { Log } from './telemetry/log.ts'
+
+export interface JobsParts {
+  readonly dialect: Dialect
+  readonly push: Pick<Push, 'watch'>
+  readonly results: Pick<Results, 'lookAt'>
+  readonly deltas: Pick<Deltas, 'keyOf' | 'after'>
+  readonly claims: Pick<Claims, 'finish' | 'cancel' | 'dropForeign'>
+  /** How long an outcome can be fetched. */
+  readonly resultTtlMs: number
+  /** Requests held at once. */
+  readonly maxPending: number
+  readonly log: Log
+}
+
+/** Whose job, by the client's own id. */
+export type JobName = Pick<Job, 'id' | 'owner'>
+
+/**
+ * Jobs by their ids, for whoever has one: how a job stands, its events, its end.
+ * All of it is read from the claim and the keys in Redis, so any replica answers
+ * for any job; in this process there are only those who wait.
+ */
+export class Jobs {
+  readonly #parts: JobsParts
+  readonly #waiting = new Set<Bell>()
+  #isDraining = false
+  #isStopping = false
+  #onIdle = (): void => {}
+
+  constructor(parts: JobsParts) {
+    this.#parts = parts
+  }
+
+  /** Requests that are held here now. */
+  get pending(): number {
+    return this.#waiting.size
+  }
+
+  /** Rejects with `not_found`, also where it is somebody else's. */
+  async view(name: JobName): Promise<JobView> {
+    return (await this.#look(name)).view
+  }
+
+  /** As soon as it has ended, or as it stands after `waitMs`. */
+  async hold(name: JobName, waitMs: number, client?: Client): Promise<JobView> {
+    const until = performance.now() + waitMs
+    return this.#wait(client, async (bell) => {
+      const watch = this.#parts.push.watch(this.#keysOf(name), () => bell.ring())
+      try {
+        await watch.armed
+        for (;;) {
+          const { view, lifeMs } = await this.#look(name)
+          const leftMs = until - performance.now()
+          if (hasEnded(view) || leftMs <= 0 || client?.isGone || this.#isStopping) return view
+          await bell.rung(Math.min(leftMs, lifeMs + 1))
+        }
+      } finally {
+        watch.end()
+      }
+    })
+  }
+
+  /**
+   * What happens to it, in order and in batches as it comes, from a position on.
+   * The first batch is the status, when it is known that there is such a job. Ends
+   * after `done`, or when the client is gone; rejects with `interrupted` at a stop.
+   */
+  async *follow(
+    name: JobName,
+    from: Position | undefined,
+    client?: Client,
+  ): AsyncGenerator<readonly JobEvent[]> {
+    const { push, deltas } = this.#parts
+    const keys = this.#keysOf(name)
+    const key = deltas.keyOf(keys)
+    const bell = this.#join(client)
+    let isLookDue = true
+    const ofResult = push.watch(keys, () => {
+      isLookDue = true
+      bell.ring()
+    })
+    const ofDeltas = push.watch([key], () => bell.ring())
+    try {
+      await Promise.all([ofResult.armed, ofDeltas.armed])
+      let seen = await this.#look(name)
+      yield [{ kind: 'status', status: seen.view.status }]
+      const state = startAt(seen.run, from)
+      while (!client?.isGone) {
+        if (this.#isStopping)
+          throw new GatewayError('interrupted', 'the gateway is stopping; come again')
+        // Before the deltas: of a job that has ended, all of them stand there.
+        if (isLookDue || seen.lifeMs <= 0) {
+          isLookDue = false
+          seen = await this.#look(name)
+        }
+        const readAt = performance.now()
+        yield* followDeltas(deltas, key, state, seen)
+        if (hasEnded(seen.view)) return
+        await bell.rung(Math.max(0, seen.lifeMs - (performance.now() - readAt)) + 1)
+      }
+    } finally {
+      ofResult.end()
+      ofDeltas.end()
+      this.#part(bell)
+    }
+  }
+
+  /** Ends it, whoever waits for it; an end it has had stands. Resolves with the job as it is then. */
+  async cancel(name: JobName): Promise<JobView> {
+    const { claims, dialect, resultTtlMs, log } = this.#parts
+    for (;;) {
+      const { view, run } = await this.#look(name)
+      if (hasEnded(view)) return view
+      const writes = dialect.encodeOutcome(wireId(name), { kind: 'cancelled' }, run)
+      const result = await claims.cancel(run, writes, resultTtlMs).catch((cause: unknown) => {
+        throw new GatewayError('results_down', 'the job could not be cancelled', { cause })
+      })
+      if (result === 'cancelled') log.info({ job: name.id }, 'job.cancelled')
+      if (result !== 'moved') return this.view(name)
+    }
+  }
+
+  /** Holds nobody new, lets those who wait go on for up to `graceMs`, then sends them away. */
+  async drain(graceMs: number): Promise<void> {
+    this.#isDraining = true
+    if (this.#waiting.size === 0) return
+    const idle = new Promise<void>((resolve) => (this.#onIdle = resolve))
+    const over = setTimeout(() => {
+      this.#isStopping = true
+      for (const bell of this.#waiting) bell.ring()
+    }, graceMs)
+    await idle
+    clearTimeout(over)
+  }
+
+  #keysOf(name: JobName): readonly [string, ...string[]] {
+    return this.#parts.dialect.resultKeys(wireId(name))
+  }
+
+  async #look(name: JobName): Promise<{ view: JobView; run: string; lifeMs: number }> {
+    const { results, dialect, resultTtlMs } = this.#parts
+    const keys = this.#keysOf(name)
+    const isEnd = dialect.anyResultEnds
+    const stored = await results.lookAt(keys, { isEnd, ttlMs: resultTtlMs })
+    if (stored === undefined || stored.owner !== name.owner) {
+      throw new GatewayError('not_found', 'there is no job with this id')
+    }
+    const decoded = decodedOf(stored, dialect)
+    const isForeign = decoded?.run !== undefined && decoded.run !== stored.run
+    const view = viewOf(name.id, stored, isForeign ? undefined : decoded)
+    if (decoded !== undefined) this.#settle(keys, stored, decoded, isForeign)
+    return { view, run: stored.run, lifeMs: stored.lifeMs }
+  }
+
+  /** Writes down what was found, so that it stays so. */
+  #settle(
+    keys: readonly string[],
+    { run, state, outcome, values }: StoredJob,
+    decoded: Decoded,
+    isForeign: boolean,
+  ): void {
+    if (state === 'cancelled') return
+    const { claims, dialect, resultTtlMs, log } = this.#parts
+    const { kind } = decoded.outcome
+    const isSaid = kind === 'succeeded' && (dialect.anyResultEnds || state === 'done')
+    if (!isForeign && (isSaid || outcome === kind)) return
+    const work = isForeign
+      ? claims.dropForeign(keys, decoded.run as string, values[0] as string, true)
+      : claims.finish(keys, run, kind, resultTtlMs)
+    work.catch((error: unknown) => log.warn(errorFields(error), 'job.settle_failed'))
+  }
+
+  async #wait<T>(client: Client | undefined, work: (bell: Bell) => Promise<T>): Promise<T> {
+    const bell = this.#join(client)
+    try {
+      return await work(bell)
+    } finally {
+      this.#part(bell)
+    }
+  }
+
+  #join(client: Client | undefined): Bell {
+    if (this.#isDraining) throw new GatewayError('draining', 'the gateway is stopping')
+    if (this.#waiting.size >= this.#parts.maxPending) {
+      throw new GatewayError('overloaded', 'too many requests are pending')
+    }
+    const bell = new Bell()
+    this.#waiting.add(bell)
+    client?.onGone(() => bell.ring())
+    return bell
+  }
+
+  #part(bell: Bell): void {
+    this.#waiting.delete(bell)
+    if (this.#waiting.size === 0) this.#onIdle()
+  }
+}

@@ -1,0 +1,209 @@
+import { describe, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { readEvents, textOf } from '../support/events.ts'
+import { ask, jobScene, submit } from '../support/jobs.ts'
+import { startGateway, startPlainWorker } from '../support/scene.ts'
+import type { SseEvent } from '../support/events.ts'
+
+const kinds = (events: readonly SseEvent[]) => events.map(({ event }) => event)
+
+async function streamScene() {
+  const scene = await jobScene()
+  const { body } = await submit(scene.gateway.url, { content: 'x' })
+  const url = `${scene.gateway.url}/jobs/${body.job_id}/events`
+  return { ...scene, id: body.job_id, url }
+}
+
+describe('GET /jobs/{id}/events', () => {
+  test('tells the status, every delta as it comes, and exactly one end', async () => {
+    const { id, url, gateway, stream, answer } = await streamScene()
+    const reader = await readEvents(url)
+    expect(reader.headers.get('content-type')).toContain('text/event-stream')
+    expect(reader.headers.get('x-accel-buffering')).toBe('no')
+    expect(reader.headers.get('x-job-id')).toBe(id)
+    const seen: SseEvent[] = []
+    const ids: string[] = []
+    for await (const event of reader) {
+      seen.push(event)
+      // The next one is written when the last has arrived: none waits for another.
+      if (ids.length < 3) ids.push((await stream(id, { text: `t${ids.length} ` })) as string)
+      else if (event.event !== 'done') await answer(id, { content: 't0 t1 t2 ' })
+    }
+    expect(kinds(seen)).toEqual(['status', 'delta', 'delta', 'delta', 'done'])
+    expect(seen.slice(1, 4).map((event) => event.id)).toEqual(ids)
+    expect(textOf(seen)).toBe('t0 t1 t2 ')
+    expect(seen.at(-1)).toMatchObject({
+      id: 'done',
+      data: { status: 'succeeded', outcome: { content: 't0 t1 t2 ' } },
+    })
+    await eventually('it is let go', () => gateway.load().pending === 0)
+    await eventually('nothing is subscribed to', () => gateway.load().subscriptions === 1)
+  })
+
+  test('a worker that does not stream gives one delta with all of it', async () => {
+    const { id, url, answer } = await streamScene()
+    await answer(id, { content: 'whole' })
+    const events = await (await readEvents(url)).all()
+    expect(kinds(events)).toEqual(['status', 'delta', 'done'])
+    expect(textOf(events)).toBe('whole')
+  })
+
+  test('what a worker did not get to stream comes with the result', async () => {
+    const { id, url, stream, answer } = await streamScene()
+    await stream(id, { text: 'half ' })
+    await answer(id, { content: 'half whole' })
+    const events = await (await readEvents(url)).all()
+    expect(kinds(events)).toEqual(['status', 'delta', 'delta', 'done'])
+    expect(textOf(events)).toBe('half whole')
+  })
+
+  test('resumes behind any event on any replica, without gap or repeat, also after the end', async () => {
+    const { id, settings, url, stream, answer } = await streamScene()
+    const other = await startGateway(settings)
+    for (const text of ['ein ', 'zwei ', '✓🎉 ']) await stream(id, { text })
+    await stream(id, { text: 'again ', attempt: '2' })
+    await stream(id, { text: 'late ' })
+    await stream(id, { text: 'end', attempt: '2' })
+    await answer(id, { content: 'again end.' })
+    const all = await (await readEvents(url)).all()
+    expect(kinds(all)).toEqual([
+      'status',
+      'delta',
+      'delta',
+      'delta',
+      'restart',
+      'delta',
+      'delta',
+      'delta',
+      'done',
+    ])
+    expect(textOf(all)).toBe('again end.')
+    const there = `${other.url}/jobs/${id}/events`
+    for (const [index, { id: after }] of all.entries()) {
+      const rest = after === undefined ? all.slice(1) : all.slice(index + 1)
+      const headers = { 'last-event-id': after ?? '' }
+      const resumed = await readEvents(there, { headers })
+      const isDone = after === 'done'
+      expect(resumed.status).toBe(isDone ? 204 : 200)
+      const events = await resumed.all()
+      expect(events.filter(({ event }) => event !== 'status')).toEqual(rest)
+    }
+    const byQuery = await (await readEvents(`${there}?after=${all.at(-3)?.id}`)).all()
+    expect(kinds(byQuery)).toEqual(['status', 'delta', 'done'])
+  })
+
+  test('where what is missing cannot be told any more, it begins again', async () => {
+    const { id, url, redis, deltas, stream, answer } = await streamScene()
+    const first = await stream(id, { text: 'gone ' })
+    await stream(id, { text: 'too' })
+    await answer(id, { content: 'gone too' })
+    await redis.del(deltas(id))
+    const events = await (
+      await readEvents(url, { headers: { 'last-event-id': first as string } })
+    ).all()
+    expect(kinds(events)).toEqual(['status', 'restart', 'delta', 'done'])
+    expect(textOf(events)).toBe('gone too')
+  })
+
+  test('deltas of another run, and of a worker that was given up, are nobody’s', async () => {
+    const { id, url, run, stream, answer } = await streamScene()
+    const ours = (await run(id)) as string
+    await stream(id, { text: 'foreign ', run: 'an earlier one' })
+    await stream(id, { text: 'ours', run: ours })
+    await answer(id, { content: 'ours', run: ours })
+    expect(textOf(await (await readEvents(url)).all())).toBe('ours')
+  })
+
+  test.each([
+    ['failed', { error: { type: 'E', message: 'm' } }],
+    ['cancelled', { cancelled: true }],
+  ])('a job that %s ends with that', async (status, result) => {
+    const { id, url, stream, answer } = await streamScene()
+    await stream(id, { text: 'half' })
+    await answer(id, result)
+    const events = await (await readEvents(url)).all()
+    expect(kinds(events)).toEqual(['status', 'delta', 'done'])
+    expect(events.at(-1)?.data.status).toBe(status)
+  })
+
+  test('a cancel ends it at once', async () => {
+    const { id, url, gateway } = await streamScene()
+    const reader = await readEvents(url)
+    const all = reader.all()
+    await ask(`${gateway.url}/jobs/${id}`, 'DELETE')
+    expect((await all).at(-1)).toMatchObject({ event: 'done', data: { status: 'cancelled' } })
+  })
+
+  test('a new run of the id begins again for who follows it', async () => {
+    const { gateway, redis, key, stream, answer } = await jobScene()
+    await submit(gateway.url, { job_id: 'again', content: 'x' })
+    const reader = await readEvents(`${gateway.url}/jobs/again/events`)
+    const all = reader.all()
+    await stream('again', { text: 'of the first' })
+    // As if its claim had been released, and somebody had asked anew.
+    await redis.del(`{${key('again')}}:claim`)
+    await submit(gateway.url, { job_id: 'again', content: 'y' })
+    await answer('again', { content: 'of the second' })
+    const events = await all
+    expect(kinds(events)).toContain('restart')
+    expect(textOf(events)).toBe('of the second')
+  })
+
+  test('a client that leaves is let go, and its job goes on', async () => {
+    const { id, url, gateway } = await streamScene()
+    const reader = await readEvents(url)
+    await eventually('it is held', () => gateway.load().pending === 1)
+    reader.leave()
+    await eventually('it is let go', () => gateway.load().pending === 0)
+    await eventually('nothing is subscribed to', () => gateway.load().subscriptions === 1)
+    expect((await ask(`${gateway.url}/jobs/${id}`, 'GET')).body.status).toBe('queued')
+  })
+
+  test('an unknown id is a 404, an event id of nobody a 422', async () => {
+    const { gateway, url } = await streamScene()
+    expect((await ask(`${gateway.url}/jobs/unknown/events`, 'GET')).status).toBe(404)
+    const bad = await ask(url, 'GET', undefined, { 'last-event-id': 'x y' })
+    expect(bad.body.detail).toMatchObject([{ loc: ['header', 'last-event-id'] }])
+    const head = await fetch(url, { method: 'HEAD' })
+    expect(head.status).toBe(200)
+    await eventually('nobody is held', () => gateway.load().pending === 0)
+  })
+
+  test('a stop tells who follows to come again', async () => {
+    const { settings, id, stream } = await streamScene()
+    const stopping = await startGateway(settings)
+    const reader = await readEvents(`${stopping.url}/jobs/${id}/events`)
+    const all = reader.all()
+    await stream(id, { text: 'half' })
+    await eventually('it is held', () => stopping.load().pending === 1)
+    await stopping.close(100)
+    const events = await all
+    expect(events.at(-1)).toMatchObject({
+      event: 'error',
+      data: { code: 'interrupted', job_id: id },
+    })
+    expect(events.at(-1)).not.toHaveProperty('id')
+  })
+})
+
+describe('?stream=true', () => {
+  test('answers the seed’s routes with the same events', async () => {
+    const { settings, gateway } = await jobScene()
+    await startPlainWorker(settings, ({ content }) => `echo: ${content}`)
+    const reader = await readEvents(`${gateway.url}/generate?stream=true`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ job_id: 's-1', meta: {}, content: 'x' }),
+    })
+    expect(reader.headers.get('location')).toBe('/jobs/s-1')
+    const events = await reader.all()
+    expect(kinds(events)).toEqual(['status', 'delta', 'done'])
+    expect(textOf(events)).toBe('echo: x')
+    const bad = await ask(`${gateway.url}/generate?stream=1`, 'POST', {
+      job_id: 's-2',
+      meta: {},
+      content: 'x',
+    })
+    expect(bad.body.detail).toMatchObject([{ loc: ['query', 'stream'] }])
+  })
+})

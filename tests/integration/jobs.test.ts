@@ -1,0 +1,294 @@
+import { describe, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { ask, jobScene, submit } from '../support/jobs.ts'
+import { startGateway, startPlainWorker } from '../support/scene.ts'
+
+const UUID_V7 = /^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/
+const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+
+describe('POST /jobs', () => {
+  test('answers as soon as the job is accepted, and any replica tells how it stands', async () => {
+    const { settings, gateway, answer } = await jobScene()
+    const other = await startGateway(settings)
+    const { status, headers, body } = await submit(gateway.url, { content: 'x' })
+    const { job_id: id } = body
+    expect(status).toBe(202)
+    expect(id).toMatch(UUID_V7)
+    expect(headers.get('location')).toBe(`/jobs/${id}`)
+    const queued = {
+      job_id: id,
+      status: 'queued',
+      created_at: TIME,
+      finished_at: null,
+      outcome: null,
+    }
+    expect(body).toEqual(queued)
+    expect((await ask(`${other.url}/jobs/${id}`, 'GET')).body).toEqual(queued)
+    await answer(id, {
+      content: 'fine',
+      model: 'm',
+      usage: { prompt_tokens: 1, completion_tokens: 2 },
+    })
+    const ended = await ask(`${other.url}/jobs/${id}`, 'GET')
+    expect(ended.body).toEqual({
+      ...queued,
+      status: 'succeeded',
+      finished_at: TIME,
+      outcome: { content: 'fine', model: 'm', usage: { prompt_tokens: 1, completion_tokens: 2 } },
+    })
+    expect((await ask(`${gateway.url}/jobs/${id}`, 'GET')).body).toEqual(ended.body)
+    expect(gateway.load()).toEqual({ pending: 0, subscriptions: 1 })
+  })
+
+  test('holds for as long as is preferred, and answers with the outcome', async () => {
+    const { settings, gateway } = await jobScene()
+    await startPlainWorker(settings, ({ content }) => `echo: ${content}`)
+    const { status, headers, body } = await submit(
+      gateway.url,
+      { content: 'x' },
+      { prefer: 'wait=5' },
+    )
+    expect(status).toBe(200)
+    expect(headers.get('preference-applied')).toBe('wait=5')
+    expect(headers.get('server-timing')).toMatch(/arm;.*queue;.*read;.*total;/)
+    expect(body).toMatchObject({ status: 'succeeded', outcome: { content: 'echo: x' } })
+    expect((await ask(`${gateway.url}/jobs/${body.job_id}`, 'GET')).body.outcome).toEqual(
+      body.outcome,
+    )
+  })
+
+  test.each(['wait=1', 'wait=0'])('%s over, it says where to ask', async (prefer) => {
+    const { gateway, run, messages } = await jobScene()
+    const { status, body } = await submit(gateway.url, { content: 'x' }, { prefer })
+    expect({ status, state: body.status }).toEqual({ status: 202, state: 'queued' })
+    expect(await run(body.job_id)).toBeTruthy()
+    await eventually('one message', async () => (await messages()).messageCount === 1)
+    expect(gateway.load()).toEqual({ pending: 0, subscriptions: 1 })
+  })
+
+  test('a result faster than the subscription is found', async () => {
+    const { settings, gateway } = await jobScene()
+    await startPlainWorker(settings, ({ content }) => content)
+    const contents = Array.from({ length: 300 }, (_, index) => `prompt ${index}`)
+    const replies = await Promise.all(
+      contents.map((content) => submit(gateway.url, { content }, { prefer: 'wait=9' })),
+    )
+    expect(replies.map(({ body }) => body.outcome?.content)).toEqual(contents)
+    expect(gateway.load()).toEqual({ pending: 0, subscriptions: 1 })
+  })
+
+  test('the same Idempotency-Key joins and replays, and is refused for another payload', async () => {
+    const { settings, gateway, answer, messages } = await jobScene()
+    const other = await startGateway(settings)
+    const headers = { 'idempotency-key': 'order 7' }
+    const [first, second] = await Promise.all(
+      [gateway, other].map(({ url }) => submit(url, { content: 'x' }, headers)),
+    )
+    expect(second?.body.job_id).toBe(first?.body.job_id)
+    expect((await messages()).messageCount).toBe(1)
+    const id = first?.body.job_id as string
+    const conflict = await submit(gateway.url, { content: 'y' }, headers)
+    expect({ status: conflict.status, code: conflict.body.code }).toEqual({
+      status: 422,
+      code: 'idempotency_conflict',
+    })
+    await answer(id, { content: 'fine' })
+    const replay = await submit(other.url, { content: 'x' }, { ...headers, prefer: 'wait=5' })
+    expect(replay.body).toMatchObject({
+      job_id: id,
+      status: 'succeeded',
+      outcome: { content: 'fine' },
+    })
+    expect(replay.headers.get('idempotent-replayed')).toBe('true')
+    expect((await submit(other.url, { content: 'y' }, headers)).status).toBe(422)
+    expect((await messages()).messageCount).toBe(1)
+  })
+
+  test('a shorter life is the message’s and the job’s', async () => {
+    const { gateway, channel, settings } = await jobScene()
+    const { body } = await submit(gateway.url, { content: 'x', ttl: 1 })
+    const message = await eventually('its message', () => channel.get(settings.QUEUE_NAME))
+    expect(message && Number(message.properties.expiration)).toBeLessThanOrEqual(1_000)
+    const held = await ask(`${gateway.url}/jobs/${body.job_id}`, 'GET', undefined, {
+      prefer: 'wait=8',
+    })
+    expect(held.body).toMatchObject({ status: 'expired', outcome: null })
+  })
+
+  test('says everything that is wrong with a request', async () => {
+    const { gateway } = await jobScene()
+    const bad = await submit(
+      gateway.url,
+      { content: 'x', queue_name: 'other', ttl: 99_999, job_id: 'mine' },
+      { 'idempotency-key': 'k' },
+    )
+    expect(bad.status).toBe(422)
+    const places = (bad.body.detail as { loc: string[] }[]).map(({ loc }) => loc.join('.'))
+    expect(places).toEqual(['body.queue_name', 'body.ttl', 'body.job_id'])
+    const neither = await submit(gateway.url, { meta: {} })
+    expect(neither.body.detail).toMatchObject([{ type: 'value_error', loc: ['body'] }])
+  })
+
+  test('the client’s own id joins the job of the seed’s routes', async () => {
+    const { gateway, answer } = await jobScene()
+    await submit(gateway.url, { job_id: 'own', content: 'x' })
+    const waiting = fetch(`${gateway.url}/generate`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ job_id: 'own', meta: {}, content: 'x' }),
+    })
+    await answer('own', { content: 'fine' })
+    expect(await (await waiting).json()).toEqual({ content: 'fine' })
+  })
+})
+
+describe('GET /jobs/{id}', () => {
+  test('is held until the job ends, also on another replica, and no longer than preferred', async () => {
+    const { settings, gateway, answer } = await jobScene()
+    const other = await startGateway(settings)
+    const { body } = await submit(gateway.url, { content: 'x' })
+    const url = `${other.url}/jobs/${body.job_id}`
+    const short = await ask(url, 'GET', undefined, { prefer: 'wait=1' })
+    expect(short.body.status).toBe('queued')
+    expect(short.headers.get('preference-applied')).toBe('wait=1')
+    const held = ask(url, 'GET', undefined, { prefer: 'wait=9' })
+    await eventually('it is held', () => other.load().pending === 1)
+    await answer(body.job_id, { error: { type: 'E', message: 'm' } })
+    expect((await held).body).toMatchObject({
+      status: 'failed',
+      finished_at: TIME,
+      outcome: { error: { type: 'E', message: 'm' } },
+    })
+    expect(other.load()).toEqual({ pending: 0, subscriptions: 1 })
+  })
+
+  test('an id that nobody has asked for is a 404, as is what no id can be', async () => {
+    const { gateway, redis, key } = await jobScene()
+    await redis.set(key('orphan'), '{"content":"of nobody"}')
+    for (const id of ['unknown', 'orphan', 'a%20b', '%7Bx%7D']) {
+      const { status, body } = await ask(`${gateway.url}/jobs/${id}`, 'GET')
+      expect({ status, code: body.code }).toEqual({ status: 404, code: 'not_found' })
+    }
+  })
+
+  test('an unreadable result is a failure, another run’s is none', async () => {
+    const { gateway, answer, redis, key } = await jobScene()
+    const { body: first } = await submit(gateway.url, { content: 'x' })
+    await redis.set(key(first.job_id), 'not JSON')
+    const unreadable = await ask(`${gateway.url}/jobs/${first.job_id}`, 'GET')
+    expect(unreadable.body).toMatchObject({
+      status: 'failed',
+      outcome: { error: { type: 'bad_result' } },
+    })
+    const { body: second } = await submit(gateway.url, { content: 'x' })
+    await answer(second.job_id, { content: 'late', run: 'an earlier one' })
+    const url = `${gateway.url}/jobs/${second.job_id}`
+    expect((await ask(url, 'GET')).body.status).toBe('queued')
+    await eventually('it is taken away', async () => (await redis.get(key(second.job_id))) === null)
+    await answer(second.job_id, { content: 'true' })
+    expect((await ask(url, 'GET')).body.outcome).toEqual({ content: 'true' })
+  })
+})
+
+describe('Prefer on the seed’s routes', () => {
+  const body = { job_id: 'p-1', meta: {}, content: 'x' }
+
+  test('respond-async and a wait that is over answer 202 with the job', async () => {
+    const { gateway, answer } = await jobScene()
+    const url = `${gateway.url}/generate`
+    const accepted = await ask(url, 'POST', body, { prefer: 'respond-async' })
+    expect(accepted.status).toBe(202)
+    expect(accepted.headers.get('preference-applied')).toBe('respond-async')
+    expect(accepted.headers.get('location')).toBe('/jobs/p-1')
+    const over = await ask(url, 'POST', body, { prefer: 'wait=1' })
+    expect({ status: over.status, state: over.body.status }).toEqual({
+      status: 202,
+      state: 'queued',
+    })
+    const held = ask(url, 'POST', body, { prefer: 'wait=9' })
+    await answer('p-1', { content: 'fine' })
+    expect((await held).body).toEqual({ content: 'fine' })
+  })
+
+  test('leaving a request that was told to wait is not a cancel', async () => {
+    const { gateway, run, answer } = await jobScene()
+    const client = new AbortController()
+    const left = fetch(`${gateway.url}/generate`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', prefer: 'wait=9' },
+      body: JSON.stringify(body),
+      signal: client.signal,
+    }).catch(() => 'left')
+    await eventually('it is held', () => run('p-1'))
+    client.abort()
+    expect(await left).toBe('left')
+    await eventually('nobody waits', () => gateway.load().pending === 0)
+    expect((await ask(`${gateway.url}/jobs/p-1`, 'GET')).body.status).toBe('queued')
+    await answer('p-1', { content: 'fine' })
+    expect((await ask(`${gateway.url}/jobs/p-1`, 'GET')).body.status).toBe('succeeded')
+  })
+
+  test('a request whose time is over says where its job is', async () => {
+    const { gateway } = await jobScene({ TIMEOUT: '1' })
+    const over = await ask(`${gateway.url}/generate`, 'POST', body)
+    expect(over.status).toBe(504)
+    expect(over.headers.get('location')).toBe('/jobs/p-1')
+  })
+})
+
+describe('DELETE /jobs/{id}', () => {
+  test('ends it for everybody who waits, and a late result changes nothing', async () => {
+    const { settings, gateway, redis, key, answer } = await jobScene()
+    const other = await startGateway(settings)
+    const { body } = await submit(gateway.url, { job_id: 'd-1', content: 'x' })
+    const seed = ask(`${other.url}/generate`, 'POST', { job_id: 'd-1', meta: {}, content: 'x' })
+    const held = ask(`${other.url}/jobs/d-1`, 'GET', undefined, { prefer: 'wait=9' })
+    await eventually('both are held', () => other.load().pending === 2)
+    const cancelled = await ask(`${gateway.url}/jobs/d-1`, 'DELETE')
+    expect(cancelled.status).toBe(200)
+    expect(cancelled.body).toEqual({ ...body, status: 'cancelled', finished_at: TIME })
+    const { status, body: problem } = await seed
+    expect({ status, code: problem.code }).toEqual({ status: 409, code: 'job_cancelled' })
+    expect((await held).body.status).toBe('cancelled')
+    await answer('d-1', { content: 'late' })
+    expect((await ask(`${other.url}/jobs/d-1`, 'GET')).body).toEqual(cancelled.body)
+    expect((await ask(`${other.url}/jobs/d-1`, 'DELETE')).body).toEqual(cancelled.body)
+    expect(await redis.exists(`{${key('d-1')}}:cancel`)).toBe(1)
+  })
+
+  test('an end it has had stands; an unknown one is a 404; a cancelled id runs anew', async () => {
+    const { gateway, answer, messages } = await jobScene()
+    await submit(gateway.url, { job_id: 'd-2', content: 'x' })
+    await answer('d-2', { content: 'fine' })
+    expect((await ask(`${gateway.url}/jobs/d-2`, 'DELETE')).body.status).toBe('succeeded')
+    expect((await ask(`${gateway.url}/jobs/unknown`, 'DELETE')).status).toBe(404)
+    await submit(gateway.url, { job_id: 'd-3', content: 'x' })
+    await ask(`${gateway.url}/jobs/d-3`, 'DELETE')
+    const again = await submit(gateway.url, { job_id: 'd-3', content: 'x' })
+    expect({ status: again.status, state: again.body.status }).toEqual({
+      status: 202,
+      state: 'queued',
+    })
+    expect((await messages()).messageCount).toBe(3)
+  })
+
+  test('a stop and a result in the same millisecond have one outcome, everywhere', async () => {
+    const { settings, gateway, answer } = await jobScene()
+    const other = await startGateway(settings)
+    const ids = Array.from({ length: 100 }, (_, index) => `race-${index}`)
+    const seen = await Promise.all(
+      ids.map(async (id) => {
+        await submit(gateway.url, { job_id: id, content: 'x' })
+        const held = ask(`${other.url}/jobs/${id}`, 'GET', undefined, { prefer: 'wait=9' })
+        const [deleted] = await Promise.all([
+          ask(`${gateway.url}/jobs/${id}`, 'DELETE'),
+          answer(id, { content: 'x' }),
+        ])
+        const later = await ask(`${other.url}/jobs/${id}`, 'GET')
+        return [deleted.body.status, (await held).body.status, later.body.status]
+      }),
+    )
+    const kinds = seen.map((statuses) => new Set(statuses).size)
+    expect(kinds).toEqual(ids.map(() => 1))
+  })
+})
