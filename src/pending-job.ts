@@ -1,6 +1,6 @@
 import { Acceptance, acceptanceUnknown } from './acceptance.ts'
-import { WireFormatError } from './dialect.ts'
 import { GatewayError } from './errors.ts'
+import { toGatewayError } from './gateway-error.ts'
 import { CLAIM_GRACE_MS, HeldClaim, conflict } from './held-claim.ts'
 import { ConfirmLost, publishUntilKnown } from './publish.ts'
 import { ResultReader } from './result-reader.ts'
@@ -14,6 +14,8 @@ import type { HintSource, Push } from './redis/push.ts'
 import type { ReadSource } from './result-reader.ts'
 import type { Ending } from './waiters.ts'
 
+/** When a result was faster than the SUBSCRIBE, it is found after this time. */
+const MISSED_WITHIN_MS = 5
 /** Who is to be told that it is accepted by another replica asks after this time whether it is, while that is young. */
 const ASK_AGAIN_MS = 100
 /** Longer pending, it is marked published, so that no other replica takes it over. */
@@ -206,7 +208,10 @@ export class PendingJob {
     if (arm.status === 'rejected') return this.fail(acceptanceUnknown(arm.reason))
     if (claim.status === 'rejected') return this.fail(acceptanceUnknown(claim.reason))
     this.moments.armed = performance.now()
-    if (this.moments.hinted === undefined) void this.#reader.read('armed_read')
+    // At once it would stand in the way of the result that most often is just coming.
+    this.waiters.later(MISSED_WITHIN_MS, () => {
+      if (this.moments.hinted === undefined) void this.#reader.read('armed_read')
+    })
   }
 
   /** Does what the claim says. */
@@ -368,12 +373,4 @@ export class PendingJob {
     this.#isUnmarked = false
     this.#claim.markPublished()
   }
-}
-
-function toGatewayError(error: unknown): GatewayError {
-  if (error instanceof GatewayError) return error
-  if (error instanceof WireFormatError) {
-    return new GatewayError('bad_result', error.message, { cause: error })
-  }
-  return new GatewayError('internal', 'something went wrong', { cause: error })
 }

@@ -3,7 +3,7 @@ import { deltasKey } from './keys.ts'
 import type { RedisClient } from './connect.ts'
 
 /** So many entries are read at once: a stream from its begin on would not fit into one reply. */
-const BATCH = 500
+const BATCH = 100
 
 /** A piece of an answer, as a worker appended it. */
 export interface Delta {
