@@ -1,6 +1,10 @@
 import type { Job, Outcome } from '../src/job.ts'
 
+/** Takes the next piece of an answer. The pieces of one that succeeds, joined, are its content. */
+export type OnDelta = (text: string) => void
+
 /** What makes an outcome of a job. A failure it can name is an outcome; only `signal` makes it reject. */
 export interface Engine {
-  run(job: Job, signal: AbortSignal): Promise<Outcome>
+  /** `onDelta` is told of each piece as it comes, or of none by an engine that has its answer as a whole. */
+  run(job: Job, signal: AbortSignal, onDelta: OnDelta): Promise<Outcome>
 }

@@ -1,21 +1,22 @@
 import { setMaxListeners } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
 import { connectRabbitmq, declareQueue, deliveryOf } from '../src/rabbitmq/connect.ts'
-import { cancelKey, claimKey } from '../src/redis/keys.ts'
 import { errorFields } from '../src/telemetry/log.ts'
+import { Answers } from './answers.ts'
+import { attempt } from './attempt.ts'
+import { Cancels } from './cancels.ts'
 import type { Channel, ChannelModel, ConsumeMessage, RecoveringChannelModel } from 'amqplib'
 import type { Dialect, QueueOptions } from '../src/dialect.ts'
-import type { Job, Outcome } from '../src/job.ts'
 import type { RedisConnection } from '../src/redis/connect.ts'
 import type { Log } from '../src/telemetry/log.ts'
+import type { AttemptOptions } from './attempt.ts'
 import type { Engine } from './engine.ts'
-
-/** Between two tries at a Redis that is away or refuses to write. */
-const RETRY_MS = 1_000
 
 export interface WorkerOptions {
   readonly rabbitUrl: string
   readonly redis: RedisConnection
+  /** To the same Redis, for subscriptions alone. Without it, jobs run to their end also when they are cancelled. */
+  readonly subscriber: RedisConnection
+  readonly redisUrl: string
   readonly queue: string
   readonly queueOptions: (queue: string) => QueueOptions
   readonly dialect: Dialect
@@ -27,22 +28,28 @@ export interface WorkerOptions {
 }
 
 /**
- * Takes jobs from the queue, runs the engine, writes the result, and only then
- * acknowledges: a job it dies over goes to another worker. The first result of
- * a run stands, so that one run twice has one outcome.
+ * Takes jobs from the queue and acknowledges each after its result is written: a
+ * job it dies over goes to another worker. The first result of a run stands, so
+ * that one run twice has one outcome.
  */
 export class Worker {
   readonly #options: WorkerOptions
   readonly #running = new Set<Promise<void>>()
-  readonly #abort = new AbortController()
+  readonly #stop = new AbortController()
+  readonly #cancels: Cancels
+  readonly #attempt: AttemptOptions
   #model: RecoveringChannelModel | undefined
   #stopConsuming: (() => Promise<unknown>) | undefined
   #isStopping = false
 
   constructor(options: WorkerOptions) {
     this.#options = options
+    const stop = this.#stop.signal
     // Every running job listens to it.
-    setMaxListeners(0, this.#abort.signal)
+    setMaxListeners(0, stop)
+    this.#cancels = new Cancels(options)
+    const answers = new Answers(options, stop)
+    this.#attempt = { ...options, answers, cancels: this.#cancels, stop }
   }
 
   async open(): Promise<void> {
@@ -59,9 +66,10 @@ export class Worker {
   async close(graceMs: number): Promise<void> {
     this.#isStopping = true
     await this.#stopConsuming?.().catch(() => {})
-    const grace = setTimeout(() => this.#abort.abort(), graceMs)
+    const grace = setTimeout(() => this.#stop.abort(), graceMs)
     await Promise.allSettled(this.#running)
     clearTimeout(grace)
+    this.#cancels.close()
     await this.#model?.close().catch(() => {})
   }
 
@@ -89,80 +97,28 @@ export class Worker {
 
   /** Never rejects. A message that is not acknowledged here comes back when the channel closes. */
   async #take(channel: Channel, message: ConsumeMessage): Promise<void> {
-    const { dialect, log, queue } = this.#options
+    const { dialect, queue } = this.#options
     try {
       const { job, wireId } = dialect.decodeJob(deliveryOf(message), queue)
       const run = String(message.properties.correlationId ?? '')
-      const look = await this.#look(wireId, run, message.fields.redelivered)
-      if (look !== 'run') {
-        log.info({ job: job.id, reason: look }, 'job.skipped')
-      } else {
-        const started = performance.now()
-        const outcome = await this.#run(job)
-        const written = await this.#write(wireId, outcome, run)
-        const ms = Math.round(performance.now() - started)
-        // The type alone: a failure's message may quote what a user wrote.
-        const failure = outcome.kind === 'failed' ? { failure: outcome.type } : {}
-        log.info({ job: job.id, outcome: outcome.kind, ...failure, ms, written }, 'job.done')
-      }
+      const isRedelivered = message.fields.redelivered
+      await attempt({ job, wireId, run, isRedelivered }, this.#attempt)
       channel.ack(message)
     } catch (error) {
       this.#refuse(channel, message, error)
     }
   }
 
-  /** A fault of the engine is an outcome too: somebody waits for one. */
-  async #run(job: Job): Promise<Outcome> {
-    try {
-      return await this.#options.engine.run(job, this.#abort.signal)
-    } catch (error) {
-      this.#abort.signal.throwIfAborted()
-      this.#options.log.error({ job: job.id, ...errorFields(error) }, 'job.engine_failed')
-      return { kind: 'failed', type: 'worker_error', message: 'the engine failed unexpectedly' }
-    }
-  }
-
   /** A message nobody can read would come back for ever; one that was cut off by the stop must come back. */
   #refuse(channel: Channel, message: ConsumeMessage, error: unknown): void {
     const { log } = this.#options
-    if (this.#abort.signal.aborted) log.info('job.given_back')
+    const isStopped = this.#stop.signal.aborted
+    if (isStopped) log.info('job.given_back')
     else log.warn(errorFields(error), 'job.refused')
     try {
-      channel.nack(message, false, this.#abort.signal.aborted)
+      channel.nack(message, false, isStopped)
     } catch {
       // The channel is gone: the broker has the message back already.
-    }
-  }
-
-  #look(wireId: string, run: string, isRedelivered: boolean): Promise<string> {
-    const [key] = this.#options.dialect.resultKeys(wireId)
-    const keys = [claimKey(key), cancelKey(key), key]
-    return this.#insist((client) => client.lookBeforeRun(keys, [run, isRedelivered ? '1' : '0']))
-  }
-
-  #write(wireId: string, outcome: Outcome, run: string): Promise<string> {
-    const { dialect, resultTtlMs } = this.#options
-    const [key] = dialect.resultKeys(wireId)
-    const writes = dialect.encodeOutcome(wireId, outcome, run === '' ? undefined : run)
-    const keys = [claimKey(key), ...writes.map((write) => write.key)]
-    const values = writes.map((write) => write.value)
-    return this.#insist((client) =>
-      client.writeAnswer(keys, [run, String(resultTtlMs), '', ...values]),
-    )
-  }
-
-  /** An outcome has cost GPU time: as long as Redis cannot take it, it is kept and tried again. */
-  async #insist<T>(command: (client: RedisConnection['client']) => Promise<T>): Promise<T> {
-    const { redis, log } = this.#options
-    const { signal } = this.#abort
-    for (;;) {
-      try {
-        if (await redis.link.until(RETRY_MS)) return await command(redis.client)
-      } catch (error) {
-        log.warn(errorFields(error), 'worker.redis_refused')
-        await delay(RETRY_MS, undefined, { signal })
-      }
-      signal.throwIfAborted()
     }
   }
 }

@@ -8,11 +8,14 @@ import type { Socket } from 'node:net'
 class Connection {
   readonly #socket: Socket
   readonly #head: string
+  readonly #isJob: boolean
   #buffer = ''
   #answered: (response: string) => void = () => {}
 
   constructor(url: URL) {
-    this.#head = `POST /generate HTTP/1.1\r\nhost: ${url.host}\r\ncontent-type: application/json\r\ncontent-length: `
+    const prefer = url.pathname === '/jobs' ? 'prefer: wait=60\r\n' : ''
+    this.#head = `POST ${url.pathname} HTTP/1.1\r\nhost: ${url.host}\r\n${prefer}content-type: application/json\r\ncontent-length: `
+    this.#isJob = prefer !== ''
     this.#socket = connect(Number(url.port), url.hostname)
     this.#socket.setNoDelay(true)
     this.#socket.setEncoding('latin1')
@@ -21,7 +24,8 @@ class Connection {
   }
 
   post(content: string): Promise<string> {
-    const body = JSON.stringify({ job_id: randomUUID(), meta: {}, content })
+    const job = this.#isJob ? { content } : { job_id: randomUUID(), meta: {}, content }
+    const body = JSON.stringify(job)
     const answer = new Promise<string>((resolve) => (this.#answered = resolve))
     this.#socket.write(`${this.#head}${body.length}\r\n\r\n${body}`)
     return answer
@@ -68,6 +72,7 @@ async function hold(url: URL, count: number): Promise<void> {
 
 async function run(load: Load): Promise<unknown> {
   const url = new URL(load.url as string)
+  if (url.pathname === '/') url.pathname = '/generate'
   if (load.hold !== undefined) return hold(url, load.hold)
   const result = await measure(load, () => async (content) => {
     const connection = idle.pop() ?? new Connection(url)

@@ -21,7 +21,7 @@ export class Told {
     return this.child.pid as number
   }
 
-  ask<T>(message: string | Load): Promise<T> {
+  ask<T>(message: string | object): Promise<T> {
     return new Promise((resolve) => {
       this.child.once('message', (answer) => resolve(answer as T))
       this.child.send(message)

@@ -1,12 +1,14 @@
 import { cpus, totalmem } from 'node:os'
 import type { Commands, Held, Idle } from './footprint.ts'
 import type { Speed } from './speed.ts'
+import type { Delay, Streams } from './streams.ts'
 
 export interface Results {
   readonly loops: readonly Speed[]
   readonly openLoop: readonly Speed[]
   readonly delays: readonly Speed[]
   readonly commands: Commands
+  readonly streams: Streams
   readonly held: Held
   readonly replicas: Readonly<Record<string, { own: number; foreign: number }>>
   readonly idle: Idle
@@ -21,8 +23,10 @@ export interface Figure {
 }
 
 /** By how much a figure misses its bound: 1 is met. */
-const missOf = ({ value, bound, isAtLeast }: Figure): number =>
-  Math.max(1, isAtLeast ? bound / value : value / bound)
+function missOf({ value, bound, isAtLeast }: Figure): number {
+  if (bound === 0) return 1 + value
+  return Math.max(1, isAtLeast ? bound / value : value / bound)
+}
 
 export const worst = (figures: readonly Figure[]): number => Math.max(...figures.map(missOf))
 
@@ -31,6 +35,7 @@ export function bounds({
   openLoop,
   delays,
   commands,
+  streams,
   held,
   replicas,
   idle,
@@ -41,9 +46,10 @@ export function bounds({
     speeds.find((one) => one.name === name) as Speed
   const added = (name: string): number => of(delays, name).p50
   const counts = Object.keys(replicas).map(Number)
-  const [few, many] = [replicas[Math.min(...counts)], replicas[Math.max(...counts)]]
-  const ratio = (kind: 'own' | 'foreign'): number => (many?.[kind] ?? 0) / (few?.[kind] ?? 1)
+  const [few, most] = [replicas[Math.min(...counts)], replicas[Math.max(...counts)]]
+  const ratio = (kind: 'own' | 'foreign'): number => (most?.[kind] ?? 0) / (few?.[kind] ?? 1)
   const gateway = at('gateway', 64)
+  const [floor, one, many] = streams.delays as [Delay, Delay, Delay]
   const c = at('C', 64)
   return [
     { name: 'p50 / C, 1 in flight', value: at('gateway', 1).p50 / at('C', 1).p50, bound: 1.1 },
@@ -103,6 +109,27 @@ export function bounds({
       bound: 1,
     },
     {
+      name: 'p50 / C, POST /jobs with Prefer: wait, 1 in flight',
+      value: at('POST /jobs', 1).p50 / at('C', 1).p50,
+      bound: 0.95,
+    },
+    { name: 'p50 of a delta / its floor, 1 stream', value: one.p50 / floor.p50, bound: 2 },
+    {
+      name: `p99 of a delta in milliseconds, ${many.streams} streams of 40 a second`,
+      value: many.p99,
+      bound: 100,
+    },
+    {
+      name: `deltas lost or out of order, ${many.streams} streams`,
+      value: many.lost + many.disordered,
+      bound: 0,
+    },
+    {
+      name: 'milliseconds from a client’s leaving to the engine’s stop, p95',
+      value: streams.leaving.p95,
+      bound: 100,
+    },
+    {
       name: 'milliseconds from a cold start to listening',
       value: idle.coldStartMs,
       bound: 400,
@@ -116,7 +143,7 @@ export function report(
   figures: readonly Figure[],
   run: { readonly rounds: number; readonly roundMs: number },
 ): string {
-  const { loops, openLoop, delays, commands, held, replicas } = results
+  const { loops, openLoop, delays, commands, streams, held, replicas } = results
   const b = loops.find(({ name, concurrency }) => name === 'B' && concurrency === 1) as Speed
   const c = loops.find(({ name, concurrency }) => name === 'C' && concurrency === 1) as Speed
   const stages = loops.find(({ name, concurrency }) => name === 'gateway' && concurrency === 1)
@@ -163,6 +190,25 @@ ${speeds(openLoop)}
 What is added to the worker's own time, 8 in flight; by C, which is no slower than the machine, too.
 
 ${speeds(delays)}
+
+## Streams
+
+From a worker's XADD to the reader. Floor: event and XRANGE, no gateway. A client that leaves stops the engine of its
+job after ${round(streams.leaving.p50)} ms (p50) and ${round(streams.leaving.p95)} ms (p95).
+
+${table(
+  ['', 'streams', 'deltas a second', 'p50 ms', 'p99', 'lost', 'out of order', 'CPU % of a core'],
+  streams.delays.map((one) => [
+    one.name,
+    String(one.streams),
+    round(one.perSecond),
+    round(one.p50),
+    round(one.p99),
+    String(one.lost),
+    String(one.disordered),
+    one.cpuPercent ? round(one.cpuPercent) : '',
+  ]),
+)}
 
 ## Many at once
 

@@ -129,6 +129,13 @@ const ofGateway = ({ gateway, client }: Stage): Contender => ({
   url: gateway.url,
 })
 
+/** An id made by the gateway: no claim has to be acknowledged before the publish. */
+const ofJobs = (stage: Stage): Contender => ({
+  ...ofGateway(stage),
+  name: 'POST /jobs',
+  url: `${stage.gateway.url}/jobs`,
+})
+
 let floorC: Contender | undefined
 const contenderC = async (stage: Stage): Promise<Contender> =>
   (floorC ??= await startContender(stage, 'C', true))
@@ -154,6 +161,7 @@ export async function measureLoops(stage: Stage): Promise<Speed[]> {
   }
   return inRounds(stage, 'closed loop', [
     ...floors.flatMap((one) => [1, 64].map((concurrency) => [one, { concurrency, ms }] as const)),
+    [ofJobs(stage), { concurrency: 1, ms }] as const,
     ...[16, 256, 1_024].map((concurrency) => [gateway, { concurrency, ms }] as const),
     ...others.map((one) => [one, { concurrency: 64, ms }] as const),
   ])

@@ -1,66 +1,11 @@
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
-import { RedisConnection } from '../../src/redis/connect.ts'
-import { createLog } from '../../src/telemetry/log.ts'
-import { readWorkerConfig } from '../../worker-stub/config.ts'
-import { echoEngine } from '../../worker-stub/engines/echo.ts'
-import { Worker } from '../../worker-stub/worker.ts'
 import { eventually } from '../support/eventually.ts'
-import { Lines } from '../../dev/lines.ts'
 import { LinkProxy } from '../support/proxy.ts'
-import { freshSettings, testChannel, testRedis } from '../support/scene.ts'
-import type { Engine } from '../../worker-stub/engine.ts'
-import type { Settings } from '../support/scene.ts'
-
-const echo = echoEngine({ delayMs: 0, tokensPerS: 0, failureRate: 0 })
-
-/** The stub in this process, consuming. */
-async function startWorker(settings: Settings, engine: Engine = echo) {
-  const lines = new Lines()
-  const log = createLog('debug', lines)
-  const config = readWorkerConfig(settings)
-  const redis = new RedisConnection(config.redisUrl, 'worker', log)
-  const worker = new Worker({ ...config, redis, engine, log })
-  redis.open()
-  await worker.open()
-  onTestFinished(async () => {
-    await worker.close(0)
-    redis.close()
-  })
-  await lines.until('worker.consuming')
-  return { worker, log: lines }
-}
-
-/** A job as protollm_api publishes it; `run` is what our gateway adds. */
-function taskOf(id: string, content = 'x'): Buffer {
-  const prompt = { job_id: id, meta: {}, messages: [{ role: 'user', content }] }
-  return Buffer.from(JSON.stringify({ id, kwargs: { prompt, prompt_type: 'chat_completion' } }))
-}
-
-async function scene() {
-  const settings = freshSettings()
-  const [channel, redis] = await Promise.all([testChannel(), testRedis()])
-  const key = (id: string): string => `${settings.REDIS_PREFIX}:${id}`
-  const send = (id: string, run?: string): void => {
-    const properties = run === undefined ? {} : { correlationId: run }
-    channel.sendToQueue(settings.QUEUE_NAME, taskOf(id), properties)
-  }
-  const result = (id: string) =>
-    eventually(`the result of ${id}`, async () => {
-      const value = await redis.get(key(id))
-      return value === null ? null : (JSON.parse(value) as unknown)
-    })
-  /** Neither ready nor held by a consumer: acknowledged. */
-  const drained = () =>
-    eventually('the queue is drained', async () => {
-      await channel.assertQueue(settings.QUEUE_NAME, { durable: false })
-      return (await channel.checkQueue(settings.QUEUE_NAME)).messageCount === 0
-    })
-  return { settings, channel, redis, key, send, result, drained }
-}
+import { startWorker, workerScene } from '../support/worker-stub.ts'
 
 describe('the stub', () => {
   test('echoes the run, and gives its result a time to live', async () => {
-    const { settings, redis, key, send, result } = await scene()
+    const { settings, redis, key, send, result } = await workerScene()
     await startWorker({ ...settings, RESULT_TTL_S: '50' })
     send('f-1', 'run-1')
     expect(await result('f-1')).toMatchObject({ content: 'echo: x', run: 'run-1' })
@@ -68,7 +13,7 @@ describe('the stub', () => {
   })
 
   test('serves a gateway that knows no runs, over whatever stands there', async () => {
-    const { settings, redis, key, send } = await scene()
+    const { settings, redis, key, send } = await workerScene()
     await redis.set(key('f-2'), '{"content":"of an earlier job"}')
     await startWorker(settings)
     send('f-2')
@@ -79,11 +24,11 @@ describe('the stub', () => {
   })
 
   test('does not run what has been answered, cancelled, or belongs to an earlier run', async () => {
-    const { settings, redis, key, send, drained } = await scene()
+    const { settings, redis, key, send, acknowledgedBy } = await workerScene()
     for (const id of ['f-3', 'f-4', 'f-5']) await redis.hSet(`{${key(id)}}:claim`, 'run', 'run-2')
     await redis.set(key('f-3'), '{"content":"first"}')
     await redis.set(`{${key('f-4')}}:cancel`, 'run-2')
-    const { log } = await startWorker(settings, { run: () => expect.unreachable() })
+    const { worker, log } = await startWorker(settings, { run: () => expect.unreachable() })
     send('f-3', 'run-2')
     send('f-4', 'run-2')
     send('f-5', 'run-1')
@@ -93,21 +38,21 @@ describe('the stub', () => {
       'cancelled',
       'stale',
     ])
-    await drained()
+    await acknowledgedBy(worker)
     expect(await redis.get(key('f-3'))).toBe('{"content":"first"}')
   })
 
   test('drops a message it cannot read, and goes on', async () => {
-    const { settings, channel, send, result, drained } = await scene()
-    await startWorker(settings)
+    const { settings, channel, send, result, acknowledgedBy } = await workerScene()
+    const { worker } = await startWorker(settings)
     channel.sendToQueue(settings.QUEUE_NAME, Buffer.from('canary'))
     send('f-6', 'run-1')
     expect(await result('f-6')).toMatchObject({ content: 'echo: x' })
-    await drained()
+    await acknowledgedBy(worker)
   })
 
   test('a fault of the engine is a failed outcome, not a silence', async () => {
-    const { settings, send, result } = await scene()
+    const { settings, send, result } = await workerScene()
     const { log } = await startWorker(settings, {
       run: async () => {
         throw new Error('unforeseen')
@@ -119,11 +64,11 @@ describe('the stub', () => {
   })
 
   test('keeps a finished outcome until Redis is back', async () => {
-    const { settings, send, result, drained } = await scene()
+    const { settings, send, result, acknowledgedBy } = await workerScene()
     const proxy = new LinkProxy(inject('services').REDIS_URL)
     onTestFinished(() => proxy.close())
     const url = await proxy.open()
-    const { log } = await startWorker(
+    const { worker, log } = await startWorker(
       { ...settings, REDIS_URL: url },
       {
         run: async () => {
@@ -137,11 +82,11 @@ describe('the stub', () => {
     await proxy.open(Number(new URL(url).port))
     expect(await result('f-8')).toMatchObject({ content: 'costly' })
     await log.until('job.done')
-    await drained()
+    await acknowledgedBy(worker)
   })
 
   test('consumes again after its link was cut and after its queue was deleted', async () => {
-    const { settings, channel, send, result } = await scene()
+    const { settings, channel, send, result } = await workerScene()
     const proxy = new LinkProxy(inject('services').RABBIT_MQ_URL)
     onTestFinished(() => proxy.close())
     const { log } = await startWorker({ ...settings, RABBIT_MQ_URL: await proxy.open() })
@@ -156,7 +101,7 @@ describe('the stub', () => {
   })
 
   test('stopping in the middle of a job leaves the job to another worker', async () => {
-    const { settings, send, result } = await scene()
+    const { settings, send, result } = await workerScene()
     let isRunning = false
     const { worker } = await startWorker(settings, {
       run: (_, signal) =>

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { readEvents, textOf } from '../support/events.ts'
+import { ask, submit } from '../support/jobs.ts'
 import { metricsOf } from '../support/metrics.ts'
 import { startGatewayProgram, startProgram } from '../support/program.ts'
 import { generate, post, testChannel, testRedis } from '../support/scene.ts'
@@ -33,7 +35,11 @@ async function scene(queueType: string, notifyConfig: string) {
     REDIS_URL: urlFor(redis, login),
     RABBIT_MQ_URL: urlFor(rabbitmq(), login, queueType),
   })
-  const worker = startProgram('worker-stub/main.ts', { ...settings, ...addresses('llm-worker') })
+  const worker = startProgram('worker-stub/main.ts', {
+    ...settings,
+    ...addresses('llm-worker'),
+    ECHO_TOKENS_PER_S: '1000',
+  })
   const gateway = await startGatewayProgram({
     ...settings,
     ...addresses('llm-gateway'),
@@ -59,6 +65,19 @@ async function answeredJobs({ url }: Scene): Promise<void> {
   // Large enough to be read in pieces.
   const large = 'x'.repeat(600_000)
   expect((await generate(url, 'p-3', large)).body).toEqual({ content: `echo: ${large}` })
+}
+
+/** Followed while it is streamed, and stopped while it waits. */
+async function followedJobs({ url, channel }: Scene): Promise<void> {
+  const { body } = await submit(url, { content: 'one two three' })
+  const events = await (await readEvents(`${url}/jobs/${body.job_id}/events`)).all()
+  expect(textOf(events)).toBe('echo: one two three')
+  expect(events.length).toBeGreaterThan(2)
+  const idle = await submit(url, { content: 'x', queue_name: IDLE })
+  const cancelled = await ask(`${url}/jobs/${idle.body.job_id}`, 'DELETE')
+  expect(cancelled.body.status).toBe('cancelled')
+  await eventually('it is queued', async () => (await channel.checkQueue(IDLE)).messageCount > 0)
+  await channel.purgeQueue(IDLE)
 }
 
 /** Every other end: late, of another run, cancelled, swept. */
@@ -115,6 +134,7 @@ describe('gateway and worker stub under the rights of deploy/', () => {
       const running = await scene(queueType, notifyConfig)
       const { gateway, worker, admin } = running
       await answeredJobs(running)
+      await followedJobs(running)
       await unansweredJobs(running)
       await refusedJobs(running, queueType)
 

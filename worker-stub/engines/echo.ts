@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Job, Outcome } from '../../src/job.ts'
-import type { Engine } from '../engine.ts'
+import type { Engine, OnDelta } from '../engine.ts'
+
+/** So far apart it looks at the clock at least: at 10,000 words a second, not one timer for each. */
+const TICK_MS = 5
 
 export interface EchoOptions {
   readonly delayMs: number
@@ -14,10 +17,10 @@ export interface EchoOptions {
 /** Answers with the last message: the same job always has the same outcome. */
 export function echoEngine({ delayMs, tokensPerS, failureRate }: EchoOptions): Engine {
   return {
-    async run(job: Job, signal: AbortSignal): Promise<Outcome> {
+    async run(job: Job, signal: AbortSignal, onDelta: OnDelta): Promise<Outcome> {
       const content = `echo: ${job.messages.at(-1)?.content ?? ''}`
-      const ms = delayMs + (tokensPerS > 0 ? (tokensIn(content) / tokensPerS) * 1000 : 0)
-      if (ms > 0) await delay(ms, undefined, { signal })
+      if (delayMs > 0) await delay(delayMs, undefined, { signal })
+      if (tokensPerS > 0) await generate(content, tokensPerS, signal, onDelta)
       if (shareOf(job.id) < failureRate) {
         return { kind: 'failed', type: 'EchoError', message: 'the echo engine was told to fail' }
       }
@@ -26,8 +29,24 @@ export function echoEngine({ delayMs, tokensPerS, failureRate }: EchoOptions): E
   }
 }
 
-function tokensIn(text: string): number {
-  return text.split(/\s+/).filter(Boolean).length
+/** Word by word, each with the space behind it, by the clock: a timer that was late is caught up with. */
+async function generate(
+  content: string,
+  tokensPerS: number,
+  signal: AbortSignal,
+  onDelta: OnDelta,
+): Promise<void> {
+  const words = content.match(/\S+\s*/g) ?? []
+  const msPerWord = 1000 / tokensPerS
+  const start = performance.now()
+  for (let said = 0; said < words.length;) {
+    const elapsed = performance.now() - start
+    const due = Math.min(words.length, Math.floor(elapsed / msPerWord))
+    for (; said < due; said += 1) onDelta(words[said] as string)
+    const next = Math.max((said + 1) * msPerWord, elapsed + TICK_MS)
+    const last = words.length * msPerWord
+    if (said < words.length) await delay(Math.min(next, last) - elapsed, undefined, { signal })
+  }
 }
 
 /** A number from 0 to 1 that looks random and is not. */

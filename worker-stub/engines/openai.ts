@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { sseData } from './sse-data.ts'
 import type { Job, Outcome, Usage } from '../../src/job.ts'
-import type { Engine } from '../engine.ts'
+import type { Engine, OnDelta } from '../engine.ts'
 
 export interface OpenaiOptions {
   /** Any OpenAI-compatible server: vLLM, llama.cpp, Ollama. With or without a scheme and `/v1`. */
@@ -12,9 +12,8 @@ export interface OpenaiOptions {
 }
 
 /**
- * Forwards to an OpenAI-compatible server. It asks for a stream even though it
- * writes the whole answer: the server then sends its headers at once, and a long
- * generation does not run into the HTTP client's 5 minutes for headers.
+ * Forwards to an OpenAI-compatible server, and its deltas as they come. When it is
+ * aborted it closes the connection, by which such a server knows to stop.
  */
 export function openaiEngine(options: OpenaiOptions): Engine {
   const endpoint = `${baseUrl(options.url)}/chat/completions`
@@ -23,15 +22,15 @@ export function openaiEngine(options: OpenaiOptions): Engine {
     ...(options.apiKey !== undefined && { authorization: `Bearer ${options.apiKey}` }),
   }
   return {
-    async run(job: Job, signal: AbortSignal): Promise<Outcome> {
+    async run(job: Job, signal: AbortSignal, onDelta: OnDelta): Promise<Outcome> {
       const body = JSON.stringify(requestOf(job, options.model))
       try {
         const response = await fetch(endpoint, { method: 'POST', headers, body, signal })
         if (!response.ok) return failed(`upstream_${response.status}`, await errorText(response))
+        const answer = new Answer(onDelta)
         if (response.headers.get('content-type')?.includes('application/json')) {
-          return new Answer().add(await response.json()).outcome()
+          return answer.add(await response.json()).outcome()
         }
-        const answer = new Answer()
         for await (const data of sseData(response.body ?? new ReadableStream())) {
           if (data !== '[DONE]') answer.add(JSON.parse(data))
         }
@@ -79,18 +78,25 @@ const Chunk = v.object({
   usage: v.nullish(v.object({ prompt_tokens: v.number(), completion_tokens: v.number() })),
 })
 
-/** Collects an answer from its chunks. */
+/** Collects an answer from its chunks, and passes their text on. */
 class Answer {
+  readonly #onDelta: OnDelta
   #content = ''
   #finishReason: string | undefined
   #model: string | undefined
   #usage: Usage | undefined
   #error: string | undefined
 
+  constructor(onDelta: OnDelta) {
+    this.#onDelta = onDelta
+  }
+
   add(json: unknown): this {
     const chunk = v.parse(Chunk, json)
     const choice = chunk.choices?.[0]
-    this.#content += choice?.delta?.content ?? choice?.message?.content ?? ''
+    const text = choice?.delta?.content ?? choice?.message?.content ?? ''
+    this.#content += text
+    if (text !== '') this.#onDelta(text)
     this.#finishReason = choice?.finish_reason ?? this.#finishReason
     this.#model = chunk.model ?? this.#model
     this.#error = chunk.error?.message ?? this.#error

@@ -141,10 +141,12 @@ export async function startRecordingWorker(
   const log = createLog('info', lines)
   const config = readWorkerConfig(settings)
   const redis = new RedisConnection(config.redisUrl, 'worker', log)
+  const subscriber = new RedisConnection(config.redisUrl, 'subscriber', log)
   const worker = new Worker({
     ...config,
     concurrency: 64,
     redis,
+    subscriber,
     log,
     engine: {
       async run(job, signal) {
@@ -156,11 +158,11 @@ export async function startRecordingWorker(
       },
     },
   })
-  redis.open()
+  for (const connection of [redis, subscriber]) connection.open()
   await worker.open()
   onTestFinished(async () => {
     await worker.close(0)
-    redis.close()
+    for (const connection of [subscriber, redis]) connection.close()
   })
   await lines.until('worker.consuming')
   return worker

@@ -3,11 +3,13 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { freePort } from '../../../dev/services/port.ts'
 import { echoEngine } from '../../../worker-stub/engines/echo.ts'
 import { baseUrl, openaiEngine } from '../../../worker-stub/engines/openai.ts'
+import { eventually } from '../../support/eventually.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Job } from '../../../src/job.ts'
 
 const never = new AbortController().signal
+const ignore = (): void => {}
 const job: Job = {
   id: 'j',
   owner: '',
@@ -24,7 +26,10 @@ const job: Job = {
 describe('echo engine', () => {
   test('repeats the last message', async () => {
     const engine = echoEngine({ delayMs: 0, tokensPerS: 0, failureRate: 0 })
-    expect(await engine.run(job, never)).toMatchObject({ kind: 'succeeded', content: 'echo: Hi' })
+    expect(await engine.run(job, never, ignore)).toMatchObject({
+      kind: 'succeeded',
+      content: 'echo: Hi',
+    })
   })
 
   test('fails about as often as told, and always for the same jobs', async () => {
@@ -32,7 +37,7 @@ describe('echo engine', () => {
     const kinds = async () =>
       Promise.all(
         Array.from({ length: 1_000 }, async (_, index) => {
-          return (await engine.run({ ...job, id: `job-${index}` }, never)).kind
+          return (await engine.run({ ...job, id: `job-${index}` }, never, ignore)).kind
         }),
       )
     const first = await kinds()
@@ -45,9 +50,60 @@ describe('echo engine', () => {
   test('takes its time, and stops when told', async () => {
     const engine = echoEngine({ delayMs: 60_000, tokensPerS: 1, failureRate: 0 })
     const abort = new AbortController()
-    const running = engine.run(job, abort.signal)
+    const running = engine.run(job, abort.signal, ignore)
     abort.abort()
     await expect(running).rejects.toThrow('aborted')
+  })
+})
+
+describe('echo engine with a speed', () => {
+  const engine = echoEngine({ delayMs: 0, tokensPerS: 1_000, failureRate: 0 })
+  const saying = (content: string): Job => ({ ...job, messages: [{ role: 'user', content }] })
+
+  test('says word by word what it answers, at that speed', async () => {
+    const deltas: string[] = []
+    const started = performance.now()
+    const outcome = await engine.run(saying('a  «ы»\n\nc 🙂 '.repeat(50)), never, (text) => {
+      deltas.push(text)
+    })
+    const ms = performance.now() - started
+    expect(deltas.slice(0, 5)).toEqual(['echo: ', 'a  ', '«ы»\n\n', 'c ', '🙂 '])
+    expect(deltas).toHaveLength(201)
+    expect(outcome).toMatchObject({ content: deltas.join('') })
+    expect(ms).toBeGreaterThan(195)
+    expect(ms).toBeLessThan(1_000)
+  })
+
+  test('catches up when its timer was late', async () => {
+    const times: number[] = []
+    const running = engine.run(saying('word '.repeat(400)), never, () => {
+      times.push(performance.now())
+    })
+    await eventually('it has begun', () => times.length > 0)
+    const blockedUntil = performance.now() + 200
+    while (performance.now() < blockedUntil);
+    const before = times.length
+    await running
+    const late = times.filter((time) => time < blockedUntil + 50).length - before
+    expect(late).toBeGreaterThan(150)
+  })
+
+  test('says nothing more once it is stopped', async () => {
+    const abort = new AbortController()
+    let said = 0
+    const running = engine.run(saying('word '.repeat(10_000)), abort.signal, () => {
+      said += 1
+      if (said === 3) abort.abort()
+    })
+    await expect(running).rejects.toThrow('aborted')
+    expect(said).toBeLessThan(30)
+  })
+
+  test('takes no longer for its timers at a high speed', async () => {
+    const fast = echoEngine({ delayMs: 0, tokensPerS: 100_000, failureRate: 0 })
+    const started = performance.now()
+    await fast.run(saying('word '.repeat(20_000)), never, ignore)
+    expect(performance.now() - started).toBeLessThan(1_000)
   })
 })
 
@@ -94,7 +150,10 @@ describe('openai engine', () => {
       })
     })
     const engine = openaiEngine({ url: host, model: 'default', apiKey: 'key' })
-    expect(await engine.run(job, never)).toEqual({
+    const deltas: string[] = []
+    const outcome = await engine.run(job, never, (text) => deltas.push(text))
+    expect(deltas).toEqual(['Hel', 'lo «ы»'])
+    expect(outcome).toEqual({
       kind: 'succeeded',
       content: 'Hello «ы»',
       finishReason: 'stop',
@@ -118,13 +177,27 @@ describe('openai engine', () => {
     ])
   })
 
+  test('closes its request when told, in the middle of the answer', async () => {
+    let isClosed = false
+    const { host } = await upstream((_, response) => {
+      response.on('close', () => (isClosed = true))
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(chunk({ delta: { content: 'Hel' } }))
+    })
+    const abort = new AbortController()
+    const reason = new Error('nobody wants it')
+    const running = openaiEngine({ url: host }).run(job, abort.signal, () => abort.abort(reason))
+    await expect(running).rejects.toBe(reason)
+    await eventually('the server sees it', () => isClosed, 1_000)
+  })
+
   test('takes a whole completion from a server that does not stream', async () => {
     const { host } = await upstream((_, response) => {
       const choices = [{ message: { role: 'assistant', content: 'all' }, finish_reason: 'length' }]
       response.writeHead(200, { 'content-type': 'application/json' })
       response.end(JSON.stringify({ choices }))
     })
-    expect(await openaiEngine({ url: host }).run(job, never)).toEqual({
+    expect(await openaiEngine({ url: host }).run(job, never, ignore)).toEqual({
       kind: 'succeeded',
       content: 'all',
       finishReason: 'length',
@@ -137,7 +210,7 @@ describe('openai engine', () => {
     [503, '', ''],
   ])('status %i is a failed outcome with the server’s words', async (status, body, message) => {
     const { host } = await upstream((_, response) => response.writeHead(status).end(body))
-    const outcome = await openaiEngine({ url: `http://${host}/v1/` }).run(job, never)
+    const outcome = await openaiEngine({ url: `http://${host}/v1/` }).run(job, never, ignore)
     expect(outcome).toEqual({ kind: 'failed', type: `upstream_${status}`, message })
   })
 
@@ -147,7 +220,7 @@ describe('openai engine', () => {
       response.write(chunk({ delta: { content: 'Hel' } }))
       response.end('data: {"error":{"message":"out of memory"}}\n\n')
     })
-    expect(await openaiEngine({ url: host }).run(job, never)).toMatchObject({
+    expect(await openaiEngine({ url: host }).run(job, never, ignore)).toMatchObject({
       kind: 'failed',
       message: 'out of memory',
     })
@@ -161,7 +234,7 @@ describe('openai engine', () => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })
       response.write(chunk({ delta: { content: 'Hel' } }), () => stop(response))
     })
-    const outcome = await openaiEngine({ url: host }).run(job, never)
+    const outcome = await openaiEngine({ url: host }).run(job, never, ignore)
     expect(outcome).toMatchObject({ kind: 'failed' })
   })
 
@@ -170,14 +243,14 @@ describe('openai engine', () => {
       response.writeHead(200, { 'content-type': 'application/json' })
       response.end('<canary>')
     })
-    const outcome = await openaiEngine({ url: host }).run(job, never)
+    const outcome = await openaiEngine({ url: host }).run(job, never, ignore)
     expect(outcome).toMatchObject({ kind: 'failed', type: 'upstream_error' })
     expect(JSON.stringify(outcome)).not.toContain('canary')
   })
 
   test('a server that is not there is a failed outcome', async () => {
     const url = `127.0.0.1:${await freePort()}`
-    const outcome = await openaiEngine({ url }).run(job, never)
+    const outcome = await openaiEngine({ url }).run(job, never, ignore)
     expect(outcome).toEqual({
       kind: 'failed',
       type: 'upstream_unreachable',

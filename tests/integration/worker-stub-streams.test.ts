@@ -1,0 +1,199 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import {
+  echoAt,
+  redisProxy,
+  speaker,
+  startWorker,
+  untilAborted,
+  workerScene,
+} from '../support/worker-stub.ts'
+
+describe('the stub streams', () => {
+  test('what its engine says, cut anywhere, before the result and with a time to live', async () => {
+    const { settings, redis, streamKey, send, result, entries, said } = await workerScene()
+    const content = 'naïve «ы» 漢字 👩‍👩‍👧 🏳️‍🌈\n\n\u0000 end 🙂'
+    const units = speaker(async (say) => {
+      for (const [index, unit] of content.split('').entries()) {
+        // So that entries end in the middle of a character, too.
+        if (index % 3 === 0) await delay(11)
+        say(unit)
+      }
+      return content
+    })
+    await startWorker({ ...settings, RESULT_TTL_S: '50' }, units)
+    send('w-1', 'run-1')
+    expect(await result('w-1')).toEqual({ content, run: 'run-1' })
+    expect(await said('w-1')).toBe(content)
+    const written = await entries('w-1')
+    expect(written.length).toBeGreaterThan(5)
+    const ofRun = written.map(({ text }) => ({ text, run: 'run-1' }))
+    expect(written).toEqual(ofRun)
+    expect(await redis.ttl(streamKey('w-1'))).toBeGreaterThan(40)
+  })
+
+  test('to the last half of a character', async () => {
+    const { settings, send, result, said } = await workerScene()
+    const cut = '🙂 cut 🙂'.slice(0, -1)
+    await startWorker(
+      settings,
+      speaker(async (say) => {
+        say(cut)
+        return cut
+      }),
+    )
+    send('w-0', 'run-1')
+    expect(await result('w-0')).toMatchObject({ content: cut })
+    // UTF-8 has no halves: what stands in their place is no gap.
+    expect(await said('w-0')).toBe('🙂 cut \uFFFD')
+  })
+
+  test('for longer than a stream is kept', async () => {
+    const { settings, send, result, said } = await workerScene()
+    await startWorker({ ...settings, RESULT_TTL_S: '1' }, echoAt(20))
+    const content = 'word '.repeat(49)
+    send('w-11', 'run-1', content)
+    await result('w-11')
+    expect(await said('w-11')).toBe(`echo: ${content}`)
+  })
+
+  test('the first piece at once, and 1,000 a second in about 100 entries', async () => {
+    const { settings, send, result, entries, said } = await workerScene()
+    await startWorker(settings, echoAt(1_000))
+    const content = 'word '.repeat(999)
+    send('w-2', 'run-1', content)
+    expect(await result('w-2')).toMatchObject({ content: `echo: ${content}` })
+    const written = await entries('w-2')
+    expect(written[0]?.text).toMatch(/^echo: (word ){0,20}$/)
+    expect(written.length).toBeGreaterThan(20)
+    expect(written.length).toBeLessThan(150)
+    expect(await said('w-2')).toBe(`echo: ${content}`)
+  })
+
+  test('nothing for an engine that has its answer as a whole', async () => {
+    const { settings, redis, streamKey, send, result } = await workerScene()
+    await startWorker(settings)
+    send('w-3', 'run-1')
+    await result('w-3')
+    expect(await redis.exists(streamKey('w-3'))).toBe(0)
+  })
+
+  test('without a run where the message names none', async () => {
+    const { settings, send, result, entries } = await workerScene()
+    await startWorker(settings, echoAt(1_000))
+    send('w-4')
+    await result('w-4')
+    expect(await entries('w-4')).toEqual([{ text: 'echo: ' }, { text: 'x' }])
+  })
+
+  test('larger entries to a slow Redis, and one at a time', async () => {
+    const { settings, send, result, entries, said } = await workerScene()
+    const proxy = await redisProxy()
+    proxy.faults.toClient.delayMs = 100
+    await startWorker({ ...settings, REDIS_URL: proxy.url }, echoAt(200))
+    const content = 'word '.repeat(199)
+    send('w-5', 'run-1', content)
+    await result('w-5')
+    expect((await entries('w-5')).length).toBeLessThan(14)
+    expect(await said('w-5')).toBe(`echo: ${content}`)
+  })
+})
+
+describe('the attempt of a delta', () => {
+  test('is the second one when the first worker was stopped, which says nothing more', async () => {
+    const { settings, send, result, entries } = await workerScene()
+    const cutOff = speaker(async (say, signal) => {
+      say('half ')
+      signal.addEventListener('abort', () => say('too late'))
+      return untilAborted(signal)
+    })
+    const { worker, log } = await startWorker(settings, cutOff)
+    send('w-6', 'run-1')
+    await eventually('it streams', async () => (await entries('w-6')).length === 1)
+    await worker.close(0)
+    expect(log.named('job.given_back')).toHaveLength(1)
+    expect(log.named('job.cancelled')).toEqual([])
+    await startWorker(settings, echoAt(50))
+    await result('w-6')
+    expect(await entries('w-6')).toEqual([
+      { text: 'half ', run: 'run-1' },
+      { text: 'echo: ', run: 'run-1', attempt: '2' },
+      { text: 'x', run: 'run-1', attempt: '2' },
+    ])
+  })
+
+  test.each([
+    ['one more than the last one of the same run', { run: 'run-1', attempt: '2' }, '3'],
+    ['the first one behind another run’s', { run: 'run-0', attempt: '2' }, undefined],
+    ['the second one behind a worker’s that begins at the same time', { run: 'run-1' }, '2'],
+  ])('is %s', async (_, last, attempt) => {
+    const { settings, redis, streamKey, send, result, entries } = await workerScene()
+    const late = speaker(async (say) => {
+      await redis.xAdd(streamKey('w-7'), '*', { text: 'x', ...last })
+      say('mine')
+      return 'mine'
+    })
+    await startWorker(settings, late)
+    send('w-7', 'run-1')
+    await result('w-7')
+    const mine = { text: 'mine', run: 'run-1', ...(attempt !== undefined && { attempt }) }
+    expect((await entries('w-7')).slice(1)).toEqual([mine])
+  })
+})
+
+describe('deltas that cannot be written', () => {
+  test('do not fail the job, are warned of once, and not quoted', async () => {
+    const { settings, redis, streamKey, send, result } = await workerScene()
+    await redis.set(streamKey('w-8'), 'no stream')
+    const { log } = await startWorker(settings, echoAt(100))
+    send('w-8', 'run-1', 'canary canary canary')
+    expect(await result('w-8')).toMatchObject({ content: 'echo: canary canary canary' })
+    expect(log.named('deltas.write_failed')).toHaveLength(1)
+    expect(JSON.stringify(log.all)).not.toMatch(new RegExp(`canary|${settings.REDIS_PREFIX}`))
+  })
+
+  test('leave no gap when Redis was away: nothing follows', async () => {
+    const { settings, send, result, entries } = await workerScene()
+    const proxy = await redisProxy()
+    const { port } = new URL(proxy.url)
+    const { log } = await startWorker(
+      { ...settings, REDIS_URL: proxy.url },
+      speaker(async (say) => {
+        say('before ')
+        await eventually('it is written', async () => (await entries('w-9')).length === 1)
+        await proxy.close()
+        say('during ')
+        await log.until('deltas.write_failed')
+        await proxy.open(Number(port))
+        await eventually('it is back', () => {
+          return log.named('redis.connected').filter(({ role }) => role === 'worker').length === 2
+        })
+        say('after')
+        return 'before during after'
+      }),
+    )
+    send('w-9', 'run-1')
+    expect(await result('w-9')).toMatchObject({ content: 'before during after' })
+    expect(await entries('w-9')).toEqual([{ text: 'before ', run: 'run-1' }])
+    expect(log.named('deltas.write_failed')).toHaveLength(1)
+  })
+
+  test('do not bring back a stream that has gone', async () => {
+    const { settings, redis, streamKey, send, result, entries } = await workerScene()
+    const { log } = await startWorker(
+      settings,
+      speaker(async (say) => {
+        say('before ')
+        await eventually('it is written', async () => (await entries('w-10')).length === 1)
+        await redis.del(streamKey('w-10'))
+        say('after')
+        return 'before after'
+      }),
+    )
+    send('w-10', 'run-1')
+    await result('w-10')
+    expect(await redis.exists(streamKey('w-10'))).toBe(0)
+    expect(log.named('deltas.write_failed')).toEqual([])
+  })
+})

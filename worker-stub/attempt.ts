@@ -1,0 +1,96 @@
+import { cancelKey, deltasKey } from '../src/redis/keys.ts'
+import { errorFields } from '../src/telemetry/log.ts'
+import { DeltaWriter } from './delta-writer.ts'
+import type { Dialect } from '../src/dialect.ts'
+import type { Job, Outcome } from '../src/job.ts'
+import type { RedisConnection } from '../src/redis/connect.ts'
+import type { Log } from '../src/telemetry/log.ts'
+import type { Answers, Look } from './answers.ts'
+import type { Cancels } from './cancels.ts'
+import type { Engine } from './engine.ts'
+
+/** A message from the queue. */
+export interface Task {
+  readonly job: Job
+  readonly wireId: string
+  /** Empty when the message names none. */
+  readonly run: string
+  readonly isRedelivered: boolean
+}
+
+export interface AttemptOptions {
+  readonly answers: Answers
+  readonly cancels: Cancels
+  readonly redis: RedisConnection
+  readonly dialect: Dialect
+  readonly engine: Engine
+  readonly resultTtlMs: number
+  readonly log: Log
+  /** Rejects the attempt, whose job is then another worker's. */
+  readonly stop: AbortSignal
+}
+
+/** Why an engine is aborted whose job nobody wants any more: unlike a stopped one, it is over. */
+const CANCELLED = new DOMException('the job was cancelled', 'AbortError')
+
+/** One try of this worker at a job: whether it should run at all, the engine, the result. */
+export async function attempt(task: Task, options: AttemptOptions): Promise<void> {
+  const { job, wireId, run } = task
+  const { answers, log } = options
+  const started = performance.now()
+  const end = await engineEnd(task, options)
+  const ms = (): number => Math.round(performance.now() - started)
+  if (typeof end === 'string') log.info({ job: job.id, reason: end }, 'job.skipped')
+  else if (end === undefined) log.info({ job: job.id, ms: ms() }, 'job.cancelled')
+  else {
+    const written = await answers.write(wireId, run, end)
+    // The type alone: a failure's message may quote what a user wrote.
+    const failure = end.kind === 'failed' ? { failure: end.type } : {}
+    log.info({ job: job.id, outcome: end.kind, ...failure, ms: ms(), written }, 'job.done')
+  }
+}
+
+/** Its outcome, `undefined` if the job was cancelled meanwhile, or the reason why the engine was not started. */
+async function engineEnd(task: Task, options: AttemptOptions): Promise<Outcome | Look | undefined> {
+  const { wireId, run, isRedelivered } = task
+  const { answers, cancels, dialect, stop } = options
+  stop.throwIfAborted()
+  // Of this job's own, so that nothing of it hangs on the worker's signal when it has ended.
+  const abort = new AbortController()
+  const onStop = (): void => abort.abort(stop.reason)
+  stop.addEventListener('abort', onStop)
+  const [key] = dialect.resultKeys(wireId)
+  const watch = cancels.watch(cancelKey(key), run, () => abort.abort(CANCELLED))
+  try {
+    const look = await answers.look(wireId, run, isRedelivered)
+    if (look !== 'run') return look
+    abort.signal.throwIfAborted()
+    const outcome = await runEngine(task, options, abort.signal)
+    return abort.signal.reason === CANCELLED ? undefined : outcome
+  } catch (error) {
+    if (abort.signal.reason === CANCELLED) return undefined
+    throw error
+  } finally {
+    watch.end()
+    stop.removeEventListener('abort', onStop)
+  }
+}
+
+/** A fault of the engine is an outcome too: somebody waits for one. Its deltas are written before it ends. */
+async function runEngine(
+  { job, wireId, run }: Task,
+  { dialect, engine, redis, resultTtlMs: ttlMs, log }: AttemptOptions,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const [resultKey] = dialect.resultKeys(wireId)
+  const deltas = new DeltaWriter({ redis, key: deltasKey(resultKey), run, ttlMs, signal, log })
+  try {
+    return await engine.run(job, signal, (text) => deltas.add(text))
+  } catch (error) {
+    signal.throwIfAborted()
+    log.error({ job: job.id, ...errorFields(error) }, 'job.engine_failed')
+    return { kind: 'failed', type: 'worker_error', message: 'the engine failed unexpectedly' }
+  } finally {
+    await deltas.close()
+  }
+}
