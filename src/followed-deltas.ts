@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import { hasEnded } from './job.ts'
+import type { Hash } from 'node:crypto'
 import type { JobEvent, JobView } from './job.ts'
 import type { Deltas } from './redis/deltas.ts'
 
@@ -33,12 +35,21 @@ export interface Followed {
   attempt: number
   /** Characters this attempt has streamed so far, as JavaScript counts them. */
   length: number
+  /** Of these characters. */
+  hash: Hash
   /** Where to catch up to, before anything is told. */
   from: Position | undefined
 }
 
 export function startAt(run: string, from: Position | undefined): Followed {
-  return { run, lastId: START_ID, attempt: 0, length: 0, from }
+  return { run, lastId: START_ID, ...newText(0), from }
+}
+
+const newText = (attempt: number) => ({ attempt, length: 0, hash: createHash('sha256') })
+
+function append(state: Followed, text: string): void {
+  state.length += text.length
+  state.hash.update(text, 'utf16le')
 }
 
 type Source = Pick<Deltas, 'after'>
@@ -59,8 +70,11 @@ export async function* followDeltas(
     Object.assign(state, startAt(run, undefined))
     yield [{ kind: 'restart', id: START_ID }]
   }
-  if (state.from !== undefined && state.from.kind !== 'end') {
-    const isThere = await catchUp(source, key, state, state.from)
+  if (state.from?.kind === 'end' && hasEnded(view)) {
+    return yield [{ kind: 'done', id: DONE_ID, view }]
+  }
+  if (state.from !== undefined) {
+    const isThere = state.from.kind !== 'end' && (await catchUp(source, key, state, state.from))
     state.from = undefined
     // Trimmed, or of an earlier run: what is missing nobody can tell.
     if (!isThere) {
@@ -68,11 +82,9 @@ export async function* followDeltas(
       yield [{ kind: 'restart', id: START_ID }]
     }
   }
-  if (state.from?.kind !== 'end') yield* newDeltas(source, key, state)
+  yield* newDeltas(source, key, state)
   if (!hasEnded(view)) return
-  const rest = restOf(view, state)
-  if (rest !== '') yield [{ kind: 'delta', id: REST_ID, text: rest }]
-  yield [{ kind: 'done', id: DONE_ID, view }]
+  yield [...restOf(view, state), { kind: 'done', id: DONE_ID, view }]
 }
 
 async function* newDeltas(
@@ -89,9 +101,9 @@ async function* newDeltas(
       if ((run !== undefined && run !== state.run) || attempt < state.attempt) continue
       if (attempt > state.attempt) {
         if (state.length > 0) events.push({ kind: 'restart', id: `${id}:restart` })
-        Object.assign(state, { attempt, length: 0 })
+        Object.assign(state, newText(attempt))
       }
-      state.length += text.length
+      append(state, text)
       events.push({ kind: 'delta', id, text })
     }
     if (events.length > 0) yield events
@@ -112,13 +124,13 @@ async function catchUp(
     for (const { id, text, attempt, run } of deltas) {
       if (kind === 'before' && id === upTo) {
         // It was told that this attempt begins, and nothing of it.
-        Object.assign(state, { attempt, length: 0 })
+        Object.assign(state, newText(attempt))
         return true
       }
       state.lastId = id
       if ((run === undefined || run === state.run) && attempt >= state.attempt) {
-        state.length = text.length + (attempt > state.attempt ? 0 : state.length)
-        state.attempt = attempt
+        if (attempt > state.attempt) Object.assign(state, newText(attempt))
+        append(state, text)
       }
       if (id === upTo) return true
     }
@@ -126,8 +138,19 @@ async function catchUp(
   }
 }
 
-/** Of a worker that does not stream: everything. Of one that was interrupted in it: what is missing. */
-function restOf({ outcome }: JobView, { length, from }: Followed): string {
-  if (outcome?.kind !== 'succeeded' || from?.kind === 'end') return ''
-  return outcome.content.slice(length)
+/**
+ * What of the content was not streamed: everything, where the worker does not; the
+ * end, where it was interrupted in it. Where the text so far is not how the content
+ * begins, it was another attempt's, and all of it comes anew.
+ */
+function restOf({ outcome }: JobView, { length, hash }: Followed): JobEvent[] {
+  if (outcome?.kind !== 'succeeded') return []
+  const { content } = outcome
+  const begin = createHash('sha256').update(content.slice(0, length), 'utf16le')
+  const isBegin = hash.copy().digest().equals(begin.digest())
+  const rest = isBegin ? content.slice(length) : content
+  return [
+    ...(isBegin ? [] : [{ kind: 'restart', id: START_ID } as const]),
+    ...(rest === '' ? [] : [{ kind: 'delta', id: REST_ID, text: rest } as const]),
+  ]
 }

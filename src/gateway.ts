@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { BLIP_MS, admitResults } from './admit.ts'
 import { GatewayError, isRejection } from './errors.ts'
 import { wireId } from './job.ts'
 import { conflict } from './held-claim.ts'
@@ -9,8 +10,6 @@ import type { Job, JobView, Outcome } from './job.ts'
 import type { Link } from './link.ts'
 import type { Moments, PendingJobParts } from './pending-job.ts'
 
-/** A request passes over a link's blip of this length; in an outage it is refused at once. */
-const BLIP_MS = 1_000
 /** The last read must not hold up the answer for longer. */
 const LAST_READ_MS = 800
 
@@ -44,6 +43,13 @@ export interface Answer {
   readonly stages: Stages
   /** When the job was first asked for, in milliseconds since 1970. */
   readonly createdAt: number | null
+}
+
+/** A job that is accepted, as it stands then. */
+export interface Submitted {
+  readonly view: JobView
+  /** It had an outcome before this request came. */
+  readonly isReplay: boolean
 }
 
 /**
@@ -87,20 +93,23 @@ export class Gateway {
    * Resolves when the job is known to be accepted, with how it stands then; rejects
    * as `run` does. It goes on whether or not anybody waits for it.
    */
-  async submit(job: Job): Promise<JobView> {
+  async submit(job: Job): Promise<Submitted> {
     return this.#held(job, async (pending) => {
       pending.keep()
       await pending.entered
       await this.#accepted(pending)
+      // Its result stood there when it was asked for.
+      if (pending.isReplay) await atMost(LAST_READ_MS, pending.lastRead())
       const { ending } = pending.waiters
-      const { createdAt } = pending
+      const { createdAt, isReplay } = pending
+      const view = { id: job.id, createdAt, finishedAt: null }
       if (ending === undefined) {
         if (!pending.acceptance.isAccepted) throw pending.timedOut(this.#options.timeoutMs)
-        return { id: job.id, status: 'queued', createdAt, finishedAt: null, outcome: null }
+        return { view: { ...view, status: 'queued', outcome: null }, isReplay: false }
       }
       if ('error' in ending) throw ending.error
       const { outcome } = ending
-      return { id: job.id, status: outcome.kind, createdAt, finishedAt: null, outcome }
+      return { view: { ...view, status: outcome.kind, outcome }, isReplay }
     })
   }
 
@@ -148,11 +157,7 @@ export class Gateway {
 
   async #admit(): Promise<void> {
     const { resultLinks, broker } = this.#options
-    for (const link of resultLinks) {
-      if (!link.ready && !(await link.recovered(BLIP_MS))) {
-        throw new GatewayError('results_down', 'results cannot be received now')
-      }
-    }
+    await admitResults(resultLinks)
     if (!broker.link.ready && !(await broker.link.recovered(BLIP_MS))) {
       throw broker.isBlocked
         ? new GatewayError('broker_blocked', 'the broker takes no messages now')

@@ -43,6 +43,8 @@ export class HeldClaim {
   /** Ours alone: what we hold the claim by while we are to publish it. */
   #token = randomUUID()
   #isPublisher = false
+  /** Settles with the last `enter`: what undoes it must not overtake it, where Redis has to be sent a script's text first. */
+  #entering: Promise<void> = Promise.resolve()
   /** When the run was first claimed, in milliseconds by the clock of Redis. */
   createdAt: number | null = null
 
@@ -58,7 +60,16 @@ export class HeldClaim {
     this.#entry = parts.sweepEntry(ids.wireId, this.#asker)
   }
 
-  async enter(): Promise<Entered> {
+  enter(): Promise<Entered> {
+    const entering = this.#enter()
+    this.#entering = entering.then(
+      () => {},
+      () => {},
+    )
+    return entering
+  }
+
+  async #enter(): Promise<Entered> {
     const { claims, jobTtlMs, resultTtlMs, metrics } = this.#parts
     const { owner, ttlMs, idKind } = this.#job
     this.#token = randomUUID()
@@ -73,6 +84,7 @@ export class HeldClaim {
         asker: this.#asker,
         entry: this.#entry,
         jobTtlMs: ttlMs ?? jobTtlMs,
+        indexTtlMs: jobTtlMs + 2 * resultTtlMs,
         idKind,
         keepMs: resultTtlMs,
         graceMs: CLAIM_GRACE_MS,
@@ -104,6 +116,7 @@ export class HeldClaim {
   /** `false` when another holds the claim. If it cannot be asked, it goes stale and is taken over after the grace. */
   async release(): Promise<boolean> {
     const { claims, log } = this.#parts
+    await this.#entering
     try {
       return await claims.release(this.keys, this.#token, this.#entry)
     } catch (error) {
@@ -114,7 +127,11 @@ export class HeldClaim {
 
   markPublished(): void {
     const { claims } = this.#parts
-    this.#inBackground('claim.mark', claims.markPublished(this.keys, this.run as string))
+    const mark = async (): Promise<void> => {
+      await this.#entering
+      await claims.markPublished(this.keys, this.run as string)
+    }
+    this.#inBackground('claim.mark', mark())
   }
 
   /** What stands at the keys; where any value is an end, its life as an outcome begins with this. */
@@ -134,7 +151,9 @@ export class HeldClaim {
     // Only a retry after something else than success needs to know what it was.
     if (isTaken && dialect.anyResultEnds && kind === 'succeeded') return
     const run = this.run as string
-    const finished = claims.finish(this.keys, run, kind, resultTtlMs, this.#doneEntry)
+    // A worker that does not look may still write over a cancelled one: the sweep is to find that.
+    const entry = kind === 'cancelled' ? '' : this.#doneEntry
+    const finished = claims.finish(this.keys, run, kind, resultTtlMs, entry)
     this.#inBackground('claim.finish', finished)
   }
 

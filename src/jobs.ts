@@ -1,3 +1,4 @@
+import { admitResults } from './admit.ts'
 import { Bell } from './bell.ts'
 import { GatewayError } from './errors.ts'
 import { followDeltas, startAt } from './followed-deltas.ts'
@@ -8,6 +9,7 @@ import type { Client } from './client.ts'
 import type { Decoded, Dialect } from './dialect.ts'
 import type { Position } from './followed-deltas.ts'
 import type { Job, JobEvent, JobView } from './job.ts'
+import type { Link } from './link.ts'
 import type { Claims } from './redis/claims.ts'
 import type { Deltas } from './redis/deltas.ts'
 import type { Push } from './redis/push.ts'
@@ -20,11 +22,26 @@ export interface JobsParts {
   readonly results: Pick<Results, 'lookAt'>
   readonly deltas: Pick<Deltas, 'keyOf' | 'after'>
   readonly claims: Pick<Claims, 'finish' | 'cancel' | 'dropForeign'>
+  /** All that must be ready for a result to reach us. */
+  readonly resultLinks: readonly Link[]
   /** How long an outcome can be fetched. */
   readonly resultTtlMs: number
   /** Requests held at once. */
   readonly maxPending: number
   readonly log: Log
+}
+
+/** Of one who waits here. */
+export interface Place {
+  readonly bell: Bell
+  readonly leave: () => void
+}
+
+interface Seen {
+  readonly view: JobView
+  readonly run: string
+  /** When its life is over, by the monotonic clock. */
+  readonly endsAt: number
 }
 
 /** Whose job, by the client's own id. */
@@ -59,20 +76,20 @@ export class Jobs {
   /** As soon as it has ended, or as it stands after `waitMs`. */
   async hold(name: JobName, waitMs: number, client?: Client): Promise<JobView> {
     const until = performance.now() + waitMs
-    return this.#wait(client, async (bell) => {
-      const watch = this.#parts.push.watch(this.#keysOf(name), () => bell.ring())
-      try {
-        await watch.armed
-        for (;;) {
-          const { view, lifeMs } = await this.#look(name)
-          const leftMs = until - performance.now()
-          if (hasEnded(view) || leftMs <= 0 || client?.isGone || this.#isStopping) return view
-          await bell.rung(Math.min(leftMs, lifeMs + 1))
-        }
-      } finally {
-        watch.end()
+    const place = await this.admit(client)
+    const watch = this.#parts.push.watch(this.#keysOf(name), () => place.bell.ring())
+    try {
+      await watch.armed
+      for (;;) {
+        const { view, endsAt } = await this.#look(name)
+        const isOver = performance.now() >= until || client?.isGone || this.#isStopping
+        if (hasEnded(view) || isOver) return view
+        await place.bell.rung(Math.min(until, endsAt) - performance.now())
       }
-    })
+    } finally {
+      watch.end()
+      place.leave()
+    }
   }
 
   /**
@@ -84,12 +101,14 @@ export class Jobs {
     name: JobName,
     from: Position | undefined,
     client?: Client,
+    taken?: Place,
   ): AsyncGenerator<readonly JobEvent[]> {
     const { push, deltas } = this.#parts
     const keys = this.#keysOf(name)
     const key = deltas.keyOf(keys)
-    const bell = this.#join(client)
-    let isLookDue = true
+    const place = taken ?? (await this.admit(client))
+    const { bell } = place
+    let isLookDue = false
     const ofResult = push.watch(keys, () => {
       isLookDue = true
       bell.ring()
@@ -97,26 +116,29 @@ export class Jobs {
     const ofDeltas = push.watch([key], () => bell.ring())
     try {
       await Promise.all([ofResult.armed, ofDeltas.armed])
+      isLookDue = false
       let seen = await this.#look(name)
       yield [{ kind: 'status', status: seen.view.status }]
       const state = startAt(seen.run, from)
-      while (!client?.isGone) {
-        if (this.#isStopping)
-          throw new GatewayError('interrupted', 'the gateway is stopping; come again')
+      for (;;) {
         // Before the deltas: of a job that has ended, all of them stand there.
-        if (isLookDue || seen.lifeMs <= 0) {
+        if (isLookDue || performance.now() >= seen.endsAt) {
           isLookDue = false
           seen = await this.#look(name)
         }
-        const readAt = performance.now()
-        yield* followDeltas(deltas, key, state, seen)
-        if (hasEnded(seen.view)) return
-        await bell.rung(Math.max(0, seen.lifeMs - (performance.now() - readAt)) + 1)
+        for await (const batch of followDeltas(deltas, key, state, seen)) {
+          yield batch
+          if (client?.isGone) return
+          this.#throwIfStopping()
+        }
+        if (hasEnded(seen.view) || client?.isGone) return
+        this.#throwIfStopping()
+        await bell.rung(seen.endsAt - performance.now())
       }
     } finally {
       ofResult.end()
       ofDeltas.end()
-      this.#part(bell)
+      place.leave()
     }
   }
 
@@ -124,6 +146,7 @@ export class Jobs {
   async cancel(name: JobName): Promise<JobView> {
     const { claims, dialect, resultTtlMs, log } = this.#parts
     for (;;) {
+      // `ended` or `moved` meanwhile: the next look says how.
       const { view, run } = await this.#look(name)
       if (hasEnded(view)) return view
       const writes = dialect.encodeOutcome(wireId(name), { kind: 'cancelled' }, run)
@@ -131,7 +154,28 @@ export class Jobs {
         throw new GatewayError('results_down', 'the job could not be cancelled', { cause })
       })
       if (result === 'cancelled') log.info({ job: name.id }, 'job.cancelled')
-      if (result !== 'moved') return this.view(name)
+    }
+  }
+
+  /** A place among those who wait here; whoever takes it leaves it. */
+  async admit(client?: Client): Promise<Place> {
+    if (this.#isDraining) throw new GatewayError('draining', 'the gateway is stopping')
+    if (this.#waiting.size >= this.#parts.maxPending) {
+      throw new GatewayError('overloaded', 'too many requests are pending')
+    }
+    const bell = new Bell()
+    const leave = (): void => {
+      this.#waiting.delete(bell)
+      if (this.#waiting.size === 0) this.#onIdle()
+    }
+    this.#waiting.add(bell)
+    client?.onGone(() => bell.ring())
+    try {
+      await admitResults(this.#parts.resultLinks)
+      return { bell, leave }
+    } catch (error) {
+      leave()
+      throw error
     }
   }
 
@@ -152,7 +196,12 @@ export class Jobs {
     return this.#parts.dialect.resultKeys(wireId(name))
   }
 
-  async #look(name: JobName): Promise<{ view: JobView; run: string; lifeMs: number }> {
+  #throwIfStopping(): void {
+    if (!this.#isStopping) return
+    throw new GatewayError('interrupted', 'the gateway is stopping; the job goes on')
+  }
+
+  async #look(name: JobName): Promise<Seen> {
     const { results, dialect, resultTtlMs } = this.#parts
     const keys = this.#keysOf(name)
     const isEnd = dialect.anyResultEnds
@@ -162,51 +211,30 @@ export class Jobs {
     }
     const decoded = decodedOf(stored, dialect)
     const isForeign = decoded?.run !== undefined && decoded.run !== stored.run
+    if (decoded !== undefined) await this.#settle(keys, stored, decoded, isForeign)
     const view = viewOf(name.id, stored, isForeign ? undefined : decoded)
-    if (decoded !== undefined) this.#settle(keys, stored, decoded, isForeign)
-    return { view, run: stored.run, lifeMs: stored.lifeMs }
+    return { view, run: stored.run, endsAt: performance.now() + stored.lifeMs + 1 }
   }
 
   /** Writes down what was found, so that it stays so. */
-  #settle(
+  async #settle(
     keys: readonly string[],
     { run, state, outcome, values }: StoredJob,
     decoded: Decoded,
     isForeign: boolean,
-  ): void {
+  ): Promise<void> {
     if (state === 'cancelled') return
     const { claims, dialect, resultTtlMs, log } = this.#parts
     const { kind } = decoded.outcome
     const isSaid = kind === 'succeeded' && (dialect.anyResultEnds || state === 'done')
     if (!isForeign && (isSaid || outcome === kind)) return
-    const work = isForeign
-      ? claims.dropForeign(keys, decoded.run as string, values[0] as string, true)
-      : claims.finish(keys, run, kind, resultTtlMs)
-    work.catch((error: unknown) => log.warn(errorFields(error), 'job.settle_failed'))
-  }
-
-  async #wait<T>(client: Client | undefined, work: (bell: Bell) => Promise<T>): Promise<T> {
-    const bell = this.#join(client)
     try {
-      return await work(bell)
-    } finally {
-      this.#part(bell)
+      if (isForeign) {
+        const isUnderWay = state !== 'done'
+        await claims.dropForeign(keys, decoded.run as string, values[0] as string, isUnderWay)
+      } else await claims.finish(keys, run, kind, resultTtlMs)
+    } catch (error) {
+      log.warn(errorFields(error), 'job.settle_failed')
     }
-  }
-
-  #join(client: Client | undefined): Bell {
-    if (this.#isDraining) throw new GatewayError('draining', 'the gateway is stopping')
-    if (this.#waiting.size >= this.#parts.maxPending) {
-      throw new GatewayError('overloaded', 'too many requests are pending')
-    }
-    const bell = new Bell()
-    this.#waiting.add(bell)
-    client?.onGone(() => bell.ring())
-    return bell
-  }
-
-  #part(bell: Bell): void {
-    this.#waiting.delete(bell)
-    if (this.#waiting.size === 0) this.#onIdle()
   }
 }

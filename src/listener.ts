@@ -20,8 +20,8 @@ export class Listener {
   readonly #http: Server
   readonly #onRequest: OnRequest
   readonly #unanswered = new Set<ServerResponse>()
-  /** How many requests of a connection are unanswered; none: it is idle. */
-  readonly #waiting = new WeakMap<Socket, number>()
+  /** What a connection has asked for and not been answered; nothing: it is idle. */
+  readonly #waiting = new WeakMap<Socket, Set<ServerResponse>>()
   readonly #faulty = new WeakSet<Socket>()
   #isEnding = false
 
@@ -55,11 +55,16 @@ export class Listener {
     }
   }
 
-  /** Takes no connection any more, and resolves when `answered` has and all connections are closed. */
-  async close(answered: Promise<void>): Promise<void> {
+  /**
+   * Takes no connection any more, and resolves when `answered` has and all connections are closed. A reader
+   * that takes its time is cut off a little after `graceMs`.
+   */
+  async close(answered: Promise<void>, graceMs: number): Promise<void> {
+    const cut = setTimeout(() => this.#http.closeAllConnections(), graceMs + CLOSE_DEADLINE_MS)
     const closed = new Promise((resolve) => this.#http.close(resolve))
     this.#http.closeIdleConnections()
     await answered
+    clearTimeout(cut)
     // Answers are written in the turn after the drain; then no connection is waited for any longer.
     await new Promise((resolve) => setImmediate(resolve))
     this.#http.closeIdleConnections()
@@ -78,13 +83,24 @@ export class Listener {
       return
     }
     this.#unanswered.add(response)
-    this.#waiting.set(socket, (this.#waiting.get(socket) ?? 0) + 1)
+    const waiting = this.#waitingOn(socket)
+    waiting.add(response)
     response.once('close', () => {
       this.#unanswered.delete(response)
-      this.#waiting.set(socket, (this.#waiting.get(socket) ?? 1) - 1)
+      waiting.delete(response)
     })
     if (this.#isEnding) response.setHeader('connection', 'close')
     this.#onRequest(request, response)
+  }
+
+  #waitingOn(socket: Socket): Set<ServerResponse> {
+    let waiting = this.#waiting.get(socket)
+    if (waiting === undefined) {
+      const responses = (waiting = new Set())
+      this.#waiting.set(socket, responses)
+      socket.once('close', () => closeQueued(responses))
+    }
+    return waiting
   }
 
   /**
@@ -95,9 +111,21 @@ export class Listener {
     // Half of it, because Node's timer runs twice when it finds that the write had begun.
     this.#http.timeout = READ_WITHIN_MS / 2
     this.#http.on('timeout', (socket: Socket) => {
-      const isWaiting = (this.#waiting.get(socket) ?? 0) > 0
+      const isWaiting = this.#waitingOn(socket).size > 0
       if (socket.writableLength > 0 || !isWaiting) socket.destroy()
     })
+  }
+}
+
+/**
+ * Of requests that came in one go, Node tells only the response whose turn it is
+ * that its connection has closed; the others would be waited for without end.
+ */
+function closeQueued(responses: ReadonlySet<ServerResponse>): void {
+  for (const response of responses) {
+    if (response.socket !== null || response.destroyed) continue
+    response.destroyed = true
+    response.emit('close')
   }
 }
 

@@ -46,19 +46,17 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
   const broker = new Broker({ url, queues, queueOptions, onDeadLetter, log, metrics })
   const results = new Results(data.client, prefix)
   const deltas = new Deltas(data.client)
-  const jobs = new Jobs({ ...config.gateway, dialect, push, results, deltas, claims, log })
-  const gateway = new Gateway({
+  const shared = {
     ...config.gateway,
     dialect,
-    broker,
     push,
-    sweepEntry,
-    log,
-    metrics,
     claims,
     results,
     resultLinks: [data.link, subscriber.link, probe.link],
-  })
+    log,
+  }
+  const jobs = new Jobs({ ...shared, deltas })
+  const gateway = new Gateway({ ...shared, broker, sweepEntry, metrics })
   watchGauges(metrics, {
     pending: () => gateway.pending + jobs.pending,
     subscriptions: () => push.size,

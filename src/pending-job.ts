@@ -113,6 +113,11 @@ export class PendingJob {
     this.#entered = this.#enter()
   }
 
+  /** Its outcome stood there before the first who asks for it here. */
+  get isReplay(): boolean {
+    return this.#isReplay
+  }
+
   /** When it was first asked for, in milliseconds by the clock of Redis. */
   get createdAt(): number | null {
     return this.#claim.createdAt
@@ -242,7 +247,7 @@ export class PendingJob {
     }
     // Its replica may have died or been refused: look again when its grace is over.
     if (isPublished) return
-    const isAsked = this.#isKept && ageMs < MARK_AFTER_MS
+    const isAsked = this.#isKept && ageMs < 2 * MARK_AFTER_MS
     const inMs = isAsked ? ASK_AGAIN_MS : CLAIM_GRACE_MS - ageMs + 50
     this.waiters.later(inMs, () => void this.#lookAgain())
   }
@@ -272,7 +277,7 @@ export class PendingJob {
    * broker had the message. `before` is what is known of an earlier publish.
    */
   async #publish(run: string, lifeMs: number, before: 'none' | 'unknown'): Promise<void> {
-    if (this.waiters.isOver) {
+    if (this.waiters.isOver && !this.#isKept) {
       if (before === 'none') await this.#claim.release()
       return
     }
@@ -281,7 +286,7 @@ export class PendingJob {
     if (requireWorkers && before === 'none') {
       const hasWorkers = await broker.hasWorkers(queue)
       // Asking takes a while: nobody may wait any more, or has been told that it was not published.
-      if (this.waiters.isOver) return void (await this.#claim.release())
+      if (this.waiters.isOver && !this.#isKept) return void (await this.#claim.release())
       if (!hasWorkers) {
         if (!(await this.#claim.release())) throw acceptanceUnknown(new Error('taken over'))
         throw new GatewayError('no_workers', `no worker takes jobs from queue ${queue}`)
@@ -295,7 +300,7 @@ export class PendingJob {
         broker,
         publication: { queue, delivery, messageId: this.#wireId, run },
         lifeMs,
-        isOver: () => this.waiters.isOver,
+        isOver: () => this.waiters.isOver && !this.#isKept,
         onRepublish: () => (this.#claim.mayRunTwice = true),
         onLateConfirm: () => this.#markPublished(),
         log,

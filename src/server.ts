@@ -45,7 +45,7 @@ export async function startServer(
       listener.sayGoodbye()
       // A client that has a connection open is told on it, instead of finding it cut in the middle of a request.
       await delay(Math.min(FAREWELL_MS, graceMs))
-      await listener.close(drained)
+      await listener.close(drained, graceMs)
       await parts.close()
     },
   }

@@ -15,11 +15,14 @@ const MAX_ENTRIES = 100_000
  */
 const BEGIN = `
 local attempt = 1
-local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-if last then
+-- A stale run may have written between ours; far back it is nobody's any more.
+for _, last in ipairs(redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 100)) do
   local fields = {}
   for i = 1, #last[2], 2 do fields[last[2][i]] = last[2][i + 1] end
-  if (fields.run or '') == ARGV[2] then attempt = (tonumber(fields.attempt) or 1) + 1 end
+  if (fields.run or '') == ARGV[2] then
+    attempt = (tonumber(fields.attempt) or 1) + 1
+    break
+  end
 end
 local entry = {'text', ARGV[1]}
 if ARGV[2] ~= '' then

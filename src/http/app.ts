@@ -16,6 +16,7 @@ import type { ProtollmOptions } from './protollm.ts'
 
 export interface AppOptions extends ProtollmOptions, JobsOptions, OperationsOptions {
   readonly jobs: JobsOptions['jobs']
+  readonly limits: JobsOptions['limits']
   readonly log: Log
   readonly metrics: Metrics
 }

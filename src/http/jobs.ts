@@ -3,7 +3,6 @@ import { Hono } from 'hono'
 import * as v from 'valibot'
 import { GatewayError } from '../errors.ts'
 import { DONE_ID, positionOf } from '../followed-deltas.ts'
-import { hasEnded } from '../job.ts'
 import { uuidv7 } from '../job-id.ts'
 import { headerOf, object } from './body.ts'
 import { clientOf } from './client.ts'
@@ -24,10 +23,10 @@ import {
 } from './job-request.ts'
 import { jobJson } from './job-json.ts'
 import { preferenceOf } from './prefer.ts'
-import { accepted, serverTiming } from './protollm.ts'
+import { accepted, replayed, serverTiming, viewAfter } from './accepted.ts'
 import type { Context } from 'hono'
 import type { Gateway } from '../gateway.ts'
-import type { Job } from '../job.ts'
+import type { Job, JobView } from '../job.ts'
 import type { JobName, Jobs } from '../jobs.ts'
 import type { Position } from '../followed-deltas.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -60,7 +59,7 @@ export const JobRequest = v.pipe(
 
 export interface JobsOptions extends RequestOptions {
   readonly gateway: Pick<Gateway, 'run' | 'submit'>
-  readonly jobs: Pick<Jobs, 'view' | 'hold' | 'follow' | 'cancel'>
+  readonly jobs: Pick<Jobs, 'view' | 'hold' | 'admit' | 'follow' | 'cancel'>
   readonly limits: { readonly timeoutMs: number; readonly jobTtlMs: number }
   readonly log: Log
 }
@@ -78,52 +77,45 @@ export function jobsRoutes(options: JobsOptions): Hono<HttpEnv> {
   })
   routes.get('/jobs/:id', async (c) => {
     const name = nameOf(c)
-    const preference = preferenceOf(headerOf(c, 'prefer'))
+    const preference = preferenceOf(headerOf(c, 'prefer'), limits.timeoutMs)
     const { waitMs, applied } = preference
-    if (waitMs === undefined) return c.json(jobJson(await jobs.view(name)))
-    const client = clientOf(c.env.outgoing)
-    const view = await jobs.hold(name, Math.min(waitMs, limits.timeoutMs), client)
-    return c.json(jobJson(view), 200, { 'preference-applied': applied as string })
+    if (waitMs === undefined) return answerView(c, await jobs.view(name))
+    const view = await jobs.hold(name, waitMs, clientOf(c.env.outgoing))
+    return answerView(c, view, { 'preference-applied': applied as string })
   })
   routes.get('/jobs/:id/events', async (c) => {
     const name = nameOf(c)
     const given = headerOf(c, 'last-event-id')
     const after = given ?? c.req.query('after')
     // It was told that it is done: an EventSource that comes again stops at this.
-    if (after === DONE_ID) return c.body(null, 204)
+    if (after === DONE_ID) return c.body(null, 204, { 'x-job-id': name.id })
     const from = after ? readPosition(after, given === undefined) : undefined
     return sendEvents(c, jobs.follow(name, from, clientOf(c.env.outgoing)), log)
   })
-  routes.delete('/jobs/:id', async (c) => c.json(jobJson(await jobs.cancel(nameOf(c)))))
+  routes.delete('/jobs/:id', async (c) => answerView(c, await jobs.cancel(nameOf(c))))
   return routes
 }
 
+const answerView = (c: Context<HttpEnv>, view: JobView, headers: Record<string, string> = {}) =>
+  c.json(jobJson(view), 200, { 'x-job-id': view.id, ...headers })
+
 async function submit(c: Context<HttpEnv>, job: Job, options: JobsOptions): Promise<Response> {
-  const { gateway, jobs } = options
-  const preference = preferenceOf(headerOf(c, 'prefer'))
+  const { gateway, jobs, limits } = options
+  const preference = preferenceOf(headerOf(c, 'prefer'), limits.timeoutMs)
   const { waitMs } = preference
   if (waitMs === undefined) {
-    const view = await gateway.submit(job)
-    return accepted(view, preference, { status: hasEnded(view) ? 200 : 202 })
+    const { view, isReplay } = await gateway.submit(job)
+    return accepted(view, preference, { headers: replayed(isReplay) })
   }
   try {
     const client = clientOf(c.env.outgoing)
-    const { outcome, createdAt, isReplay, stages } = await gateway.run(job, {
-      client,
-      waitMs,
-      isKept: true,
-    })
+    const answer = await gateway.run(job, { client, waitMs, isKept: true })
+    const { outcome, createdAt, isReplay, stages } = answer
     const view = { id: job.id, status: outcome.kind, createdAt, finishedAt: null, outcome }
-    return accepted(view, preference, {
-      status: 200,
-      headers: {
-        'server-timing': serverTiming(stages),
-        ...(isReplay && { 'idempotent-replayed': 'true' }),
-      },
-    })
+    const headers = { 'server-timing': serverTiming(stages), ...replayed(isReplay) }
+    return accepted(view, preference, { headers })
   } catch (error) {
-    if (!(error instanceof GatewayError) || error.code !== 'timed_out') throw error
-    return accepted(await jobs.view(job), preference)
+    return accepted(await viewAfter(error, jobs, job), preference)
   }
 }
 

@@ -7,7 +7,7 @@ export interface Preference {
 }
 
 /** Of both, the wait wins: it is the narrower wish. What cannot be understood is ignored, as the RFC has it. */
-export function preferenceOf(header: string | undefined): Preference {
+export function preferenceOf(header: string | undefined, maxWaitMs: number): Preference {
   let isAsync = false
   let seconds: number | undefined
   for (const preference of header?.split(',') ?? []) {
@@ -17,7 +17,8 @@ export function preferenceOf(header: string | undefined): Preference {
     if (name?.toLowerCase() === 'wait' && /^\d{1,9}$/.test(text)) seconds ??= Number(text)
   }
   if (seconds !== undefined) {
-    return { isAsync: false, waitMs: seconds * 1000, applied: `wait=${seconds}` }
+    const waitMs = Math.min(seconds * 1000, maxWaitMs)
+    return { isAsync: false, waitMs, applied: `wait=${Math.floor(waitMs / 1000)}` }
   }
   return { isAsync, waitMs: undefined, applied: isAsync ? 'respond-async' : undefined }
 }

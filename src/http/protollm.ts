@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import * as v from 'valibot'
 import { GatewayError } from '../errors.ts'
+import { accepted, replayed, serverTiming, viewAfter } from './accepted.ts'
 import { headerOf, object } from './body.ts'
 import { clientOf } from './client.ts'
 import { sendEvents } from './events.ts'
@@ -15,12 +16,11 @@ import {
   readBody,
   validOrThrow,
 } from './job-request.ts'
-import { jobJson } from './job-json.ts'
 import { preferenceOf } from './prefer.ts'
 import type { Context } from 'hono'
-import type { Answer, Gateway, Stages } from '../gateway.ts'
+import type { Answer, Gateway } from '../gateway.ts'
 import type { Jobs } from '../jobs.ts'
-import type { Job, JobView } from '../job.ts'
+import type { Job } from '../job.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { HttpEnv } from './env.ts'
 import type { Problem } from './errors.ts'
@@ -44,7 +44,8 @@ export const ContentResponse = v.object({ content: v.string() })
 
 export interface ProtollmOptions extends RequestOptions {
   readonly gateway: Pick<Gateway, 'run' | 'submit'>
-  readonly jobs: Pick<Jobs, 'view' | 'follow'>
+  readonly jobs: Pick<Jobs, 'view' | 'admit' | 'follow'>
+  readonly limits: { readonly timeoutMs: number }
   readonly log: Log
 }
 
@@ -100,8 +101,11 @@ function jobOf(
 async function answer(c: Context<HttpEnv>, job: Job, options: ProtollmOptions): Promise<Response> {
   const { gateway, jobs } = options
   c.env.jobId = job.id
-  const preference = preferenceOf(headerOf(c, 'prefer'))
-  if (preference.isAsync) return accepted(await gateway.submit(job), preference)
+  const preference = preferenceOf(headerOf(c, 'prefer'), options.limits.timeoutMs)
+  if (preference.isAsync) {
+    const { view, isReplay } = await gateway.submit(job)
+    return accepted(view, preference, { status: 202, headers: replayed(isReplay) })
+  }
   const { waitMs } = preference
   const isKept = waitMs !== undefined
   try {
@@ -109,7 +113,7 @@ async function answer(c: Context<HttpEnv>, job: Job, options: ProtollmOptions): 
     return content(job, found, preference)
   } catch (error) {
     if (!isKept || !(error instanceof GatewayError) || error.code !== 'timed_out') throw error
-    return accepted(await jobs.view(job), preference)
+    return accepted(await viewAfter(error, jobs, job), preference, { status: 202 })
   }
 }
 
@@ -117,27 +121,23 @@ async function answer(c: Context<HttpEnv>, job: Job, options: ProtollmOptions): 
 async function stream(c: Context<HttpEnv>, job: Job, options: ProtollmOptions): Promise<Response> {
   const { gateway, jobs, log } = options
   c.env.jobId = job.id
-  await gateway.submit(job)
-  const events = jobs.follow(job, undefined, clientOf(c.env.outgoing))
-  return sendEvents(c, events, log, { location: `/jobs/${job.id}` })
+  const client = clientOf(c.env.outgoing)
+  // Before the publish: once it is accepted, nobody is told that it was not.
+  const place = await jobs.admit(client)
+  try {
+    await gateway.submit(job)
+    const events = jobs.follow(job, undefined, client, place)
+    return await sendEvents(c, events, log, { location: `/jobs/${job.id}` }).catch(goesOn)
+  } finally {
+    place.leave()
+  }
 }
 
-/** 202: whoever asks at `location` is told how it goes on. */
-export function accepted(
-  view: JobView,
-  { applied }: Preference,
-  { status = 202, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
-): Response {
-  return new Response(JSON.stringify(jobJson(view)), {
-    status,
-    headers: {
-      'content-type': 'application/json',
-      'x-job-id': view.id,
-      location: `/jobs/${view.id}`,
-      ...(applied !== undefined && { 'preference-applied': applied }),
-      ...headers,
-    },
-  })
+/** What is told when its events cannot be read, and it runs. */
+function goesOn(cause: unknown): never {
+  const { code } = cause as Partial<GatewayError>
+  if (code !== 'results_down' && code !== 'not_found') throw cause
+  throw new GatewayError('interrupted', 'its events cannot be read now; the job goes on', { cause })
 }
 
 function content(
@@ -153,7 +153,7 @@ function content(
           'content-type': 'application/json',
           'x-job-id': id,
           'server-timing': serverTiming(stages),
-          ...(isReplay && { 'idempotent-replayed': 'true' }),
+          ...replayed(isReplay),
           ...(applied !== undefined && { 'preference-applied': applied }),
         },
       })
@@ -164,11 +164,4 @@ function content(
     case 'expired':
       throw new GatewayError('job_expired', 'the job expired before it had an outcome')
   }
-}
-
-/** https://www.w3.org/TR/server-timing/ in milliseconds. */
-export function serverTiming({ arm, queue, read, total }: Stages): string {
-  const entry = (name: string, ms: number | undefined): string =>
-    ms === undefined ? '' : `${name};dur=${ms.toFixed(2)}, `
-  return `${entry('arm', arm)}${entry('queue', queue)}${entry('read', read)}total;dur=${total.toFixed(2)}`
 }

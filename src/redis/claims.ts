@@ -11,6 +11,8 @@ export interface ClaimRequest {
   /** Random: the run it shall be, if it is a new one, and who holds it, if we are to publish it. */
   readonly token: string
   readonly jobTtlMs: number
+  /** How long the index of all jobs is kept from now on: longer than any of them can be in it. */
+  readonly indexTtlMs: number
   /** How long the record is kept after the job's life: as long as results are. */
   readonly keepMs: number
   /** A claim left unpublished for longer is taken over: its replica died in between. */
@@ -68,7 +70,7 @@ export class Claims {
         String(graceMs),
         asker,
         entry,
-        String(jobTtlMs + 2 * keepMs),
+        String(request.indexTtlMs),
         request.idKind ?? '',
       ],
     )

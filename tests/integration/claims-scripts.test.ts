@@ -18,7 +18,13 @@ async function scene(url = inject('services').REDIS_URL) {
   const claims = new Claims(connection.client, key)
   const keys = [key] as const
   const enter = (fingerprint: string, token: string, graceMs = 5_000) => {
-    const lives = { jobTtlMs: 10_000, keepMs: 10_000, graceMs, entry: `1 ${token} id` }
+    const lives = {
+      indexTtlMs: 60_000,
+      jobTtlMs: 10_000,
+      keepMs: 10_000,
+      graceMs,
+      entry: `1 ${token} id`,
+    }
     return claims.enter({ keys, fingerprint, owner: '', token, asker: `of ${token}`, ...lives })
   }
   const leave = (run: string, asker: string) =>
@@ -122,7 +128,7 @@ describe('a claim', () => {
     await redis.configSet('maxmemory', '1')
     const options = { run: 'first', isEnd: true, ttlMs: 5_000, entry: '1 first id' }
     const taken = await new Results(connection.client, key).take(keys, options)
-    expect(taken).toEqual({ values: ['x'], run: 'first' })
+    expect(taken).toEqual({ values: ['x'], run: 'first', isCancelled: false })
     expect(await redis.pTTL(key)).toBeGreaterThan(0)
     await redis.persist(key)
     await claims.finish(keys, 'first', 'failed', 5_000)

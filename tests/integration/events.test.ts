@@ -1,8 +1,10 @@
-import { describe, expect, test } from 'vitest'
+import { connect } from 'node:net'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { readEvents, textOf } from '../support/events.ts'
 import { ask, jobScene, submit } from '../support/jobs.ts'
-import { startGateway, startPlainWorker } from '../support/scene.ts'
+import { LinkProxy } from '../support/proxy.ts'
+import { isReady, startGateway, startPlainWorker } from '../support/scene.ts'
 import type { SseEvent } from '../support/events.ts'
 
 const kinds = (events: readonly SseEvent[]) => events.map(({ event }) => event)
@@ -126,6 +128,35 @@ describe('GET /jobs/{id}/events', () => {
     expect(events.at(-1)?.data.status).toBe(status)
   })
 
+  test('what was streamed by an attempt whose answer is another one is void', async () => {
+    const { id, url, stream, answer } = await streamScene()
+    await stream(id, { text: 'Hello wor' })
+    await answer(id, { content: 'Bonjour tout le monde' })
+    const events = await (await readEvents(url)).all()
+    expect(kinds(events)).toEqual(['status', 'delta', 'restart', 'delta', 'done'])
+    expect(textOf(events)).toBe('Bonjour tout le monde')
+    const resumed = await readEvents(url, { headers: { 'last-event-id': events[1]?.id ?? '' } })
+    expect(textOf([events[1] as SseEvent, ...(await resumed.all())])).toBe('Bonjour tout le monde')
+  })
+
+  test('a job whose life ends is told so to who follows it', async () => {
+    const { gateway } = await jobScene()
+    const { body } = await submit(gateway.url, { content: 'x', ttl: 1 })
+    const events = await (await readEvents(`${gateway.url}/jobs/${body.job_id}/events`)).all()
+    expect(kinds(events)).toEqual(['status', 'done'])
+    expect(events.at(-1)?.data.status).toBe('expired')
+  })
+
+  test('whoever has all of the last run is told all of a new one', async () => {
+    const { gateway, answer } = await jobScene()
+    await submit(gateway.url, { job_id: 'anew', content: 'x' })
+    await submit(gateway.url, { job_id: 'anew', content: 'x' })
+    const url = `${gateway.url}/jobs/anew/events`
+    const all = (await readEvents(url, { headers: { 'last-event-id': '0-1' } })).all()
+    await answer('anew', { content: 'new' })
+    expect(kinds(await all)).toEqual(['status', 'restart', 'delta', 'done'])
+  })
+
   test('a cancel ends it at once', async () => {
     const { id, url, gateway } = await streamScene()
     const reader = await readEvents(url)
@@ -169,6 +200,49 @@ describe('GET /jobs/{id}/events', () => {
     await eventually('nobody is held', () => gateway.load().pending === 0)
   })
 
+  test('requests sent in one go on a connection that closes are let go, all of them', async () => {
+    const { gateway, id } = await streamScene()
+    const { port, host } = new URL(gateway.url)
+    const socket = connect(Number(port), '127.0.0.1')
+    const head = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nhost: ${host}\r\n${more}\r\n`
+    socket.write(head(`/jobs/${id}`, 'prefer: wait=9\r\n') + head(`/jobs/${id}/events`))
+    await eventually('both are held', () => gateway.load().pending === 2)
+    socket.destroy()
+    await eventually('both are let go', () => gateway.load().pending === 0)
+    await eventually('nothing is subscribed to', () => gateway.load().subscriptions === 1)
+  })
+
+  test('a stop is not held up by a reader that takes its time', async () => {
+    const { settings, id, stream } = await streamScene()
+    const stopping = await startGateway(settings)
+    for (let number = 0; number < 200; number += 1) await stream(id, { text: 'x'.repeat(100_000) })
+    const socket = connect(Number(new URL(stopping.url).port), '127.0.0.1')
+    socket.pause()
+    socket.write(`GET /jobs/${id}/events HTTP/1.1\r\nhost: x\r\n\r\n`)
+    await eventually('it is held', () => stopping.load().pending === 1)
+    const started = performance.now()
+    await stopping.close(100)
+    // Of what is in its way nothing is timed: a grace of 0.1 s, and 2 s for connections to close.
+    expect(performance.now() - started).toBeLessThan(10_000)
+    socket.destroy()
+  })
+
+  test('where results cannot be received, nobody is told to wait for them', async () => {
+    const { settings, gateway, id } = await streamScene()
+    const proxy = new LinkProxy(settings.REDIS_URL as string)
+    onTestFinished(() => proxy.close())
+    const REDIS_URL = await proxy.open()
+    const other = await startGateway({ ...settings, REDIS_URL })
+    proxy.cut()
+    proxy.faults.toServer.blackHole = true
+    await eventually('it knows', async () => !(await isReady(other.url)))
+    await eventually('the blip is over', async () => {
+      const { status } = await ask(`${other.url}/jobs/${id}/events`, 'GET')
+      return status === 503
+    })
+    expect((await ask(`${gateway.url}/jobs/${id}`, 'GET')).status).toBe(200)
+  })
+
   test('a stop tells who follows to come again', async () => {
     const { settings, id, stream } = await streamScene()
     const stopping = await startGateway(settings)
@@ -187,6 +261,20 @@ describe('GET /jobs/{id}/events', () => {
 })
 
 describe('?stream=true', () => {
+  test('is refused before anything is published, where too many are pending', async () => {
+    const { gateway, redis, key } = await jobScene({ MAX_PENDING: '1' })
+    const { body } = await submit(gateway.url, { content: 'x' })
+    await readEvents(`${gateway.url}/jobs/${body.job_id}/events`)
+    await eventually('it is held', () => gateway.load().pending === 1)
+    const job = { job_id: 's-3', meta: {}, content: 'x' }
+    const refused = await ask(`${gateway.url}/generate?stream=true`, 'POST', job)
+    expect({ status: refused.status, code: refused.body.code }).toEqual({
+      status: 503,
+      code: 'overloaded',
+    })
+    expect(await redis.exists(`{${key('s-3')}}:claim`)).toBe(0)
+  })
+
   test('answers the seed’s routes with the same events', async () => {
     const { settings, gateway } = await jobScene()
     await startPlainWorker(settings, ({ content }) => `echo: ${content}`)
@@ -199,6 +287,7 @@ describe('?stream=true', () => {
     const events = await reader.all()
     expect(kinds(events)).toEqual(['status', 'delta', 'done'])
     expect(textOf(events)).toBe('echo: x')
+    expect(gateway.load().pending).toBe(0)
     const bad = await ask(`${gateway.url}/generate?stream=1`, 'POST', {
       job_id: 's-2',
       meta: {},

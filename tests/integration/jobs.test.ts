@@ -104,6 +104,37 @@ describe('POST /jobs', () => {
     expect((await messages()).messageCount).toBe(1)
   })
 
+  test('what has ended is told at once, also to who does not wait', async () => {
+    const { gateway, answer } = await jobScene()
+    const headers = { 'idempotency-key': 'order 8' }
+    const { body } = await submit(gateway.url, { content: 'x' }, headers)
+    await answer(body.job_id, { content: 'fine' })
+    for (const _ of [1, 2]) {
+      const again = await submit(gateway.url, { content: 'x' }, headers)
+      expect(again.status).toBe(200)
+      expect(again.body).toMatchObject({ status: 'succeeded', outcome: { content: 'fine' } })
+      expect(again.headers.get('idempotent-replayed')).toBe('true')
+    }
+  })
+
+  test('a job that expires while it is waited for is told as such', async () => {
+    const { gateway } = await jobScene()
+    const over = await submit(gateway.url, { content: 'x', ttl: 1 }, { prefer: 'wait=9' })
+    expect({ status: over.status, state: over.body.status }).toEqual({
+      status: 200,
+      state: 'expired',
+    })
+  })
+
+  test('a short life of one job does not shorten the index of all', async () => {
+    const { settings, gateway, redis } = await jobScene()
+    const index = `${settings.REDIS_PREFIX}:@pending`
+    await submit(gateway.url, { content: 'x' })
+    const before = await redis.pTTL(index)
+    await submit(gateway.url, { content: 'x', ttl: 1 })
+    expect(await redis.pTTL(index)).toBeGreaterThan(before - 5_000)
+  })
+
   test('a shorter life is the message’s and the job’s', async () => {
     const { gateway, channel, settings } = await jobScene()
     const { body } = await submit(gateway.url, { content: 'x', ttl: 1 })
@@ -184,9 +215,24 @@ describe('GET /jobs/{id}', () => {
     await answer(second.job_id, { content: 'late', run: 'an earlier one' })
     const url = `${gateway.url}/jobs/${second.job_id}`
     expect((await ask(url, 'GET')).body.status).toBe('queued')
-    await eventually('it is taken away', async () => (await redis.get(key(second.job_id))) === null)
+    expect(await redis.get(key(second.job_id))).toBe(null)
+    await answer(second.job_id, { content: 'late', run: 'an earlier one' })
+    const third = await ask(`${gateway.url}/jobs/${second.job_id}`, 'DELETE')
+    expect(third.body.status).toBe('cancelled')
+  })
+
+  test('a late result of another run does not undo one that was read', async () => {
+    const { gateway, answer } = await jobScene()
+    const { body: second } = await submit(gateway.url, { content: 'x' })
+    const url = `${gateway.url}/jobs/${second.job_id}`
     await answer(second.job_id, { content: 'true' })
     expect((await ask(url, 'GET')).body.outcome).toEqual({ content: 'true' })
+    await answer(second.job_id, { content: 'late', run: 'an earlier one' })
+    for (const _ of [1, 2]) {
+      const { headers, body } = await ask(url, 'GET')
+      expect(body.status).toBe('succeeded')
+      expect(headers.get('x-job-id')).toBe(second.job_id)
+    }
   })
 })
 
@@ -233,62 +279,5 @@ describe('Prefer on the seed’s routes', () => {
     const over = await ask(`${gateway.url}/generate`, 'POST', body)
     expect(over.status).toBe(504)
     expect(over.headers.get('location')).toBe('/jobs/p-1')
-  })
-})
-
-describe('DELETE /jobs/{id}', () => {
-  test('ends it for everybody who waits, and a late result changes nothing', async () => {
-    const { settings, gateway, redis, key, answer } = await jobScene()
-    const other = await startGateway(settings)
-    const { body } = await submit(gateway.url, { job_id: 'd-1', content: 'x' })
-    const seed = ask(`${other.url}/generate`, 'POST', { job_id: 'd-1', meta: {}, content: 'x' })
-    const held = ask(`${other.url}/jobs/d-1`, 'GET', undefined, { prefer: 'wait=9' })
-    await eventually('both are held', () => other.load().pending === 2)
-    const cancelled = await ask(`${gateway.url}/jobs/d-1`, 'DELETE')
-    expect(cancelled.status).toBe(200)
-    expect(cancelled.body).toEqual({ ...body, status: 'cancelled', finished_at: TIME })
-    const { status, body: problem } = await seed
-    expect({ status, code: problem.code }).toEqual({ status: 409, code: 'job_cancelled' })
-    expect((await held).body.status).toBe('cancelled')
-    await answer('d-1', { content: 'late' })
-    expect((await ask(`${other.url}/jobs/d-1`, 'GET')).body).toEqual(cancelled.body)
-    expect((await ask(`${other.url}/jobs/d-1`, 'DELETE')).body).toEqual(cancelled.body)
-    expect(await redis.exists(`{${key('d-1')}}:cancel`)).toBe(1)
-  })
-
-  test('an end it has had stands; an unknown one is a 404; a cancelled id runs anew', async () => {
-    const { gateway, answer, messages } = await jobScene()
-    await submit(gateway.url, { job_id: 'd-2', content: 'x' })
-    await answer('d-2', { content: 'fine' })
-    expect((await ask(`${gateway.url}/jobs/d-2`, 'DELETE')).body.status).toBe('succeeded')
-    expect((await ask(`${gateway.url}/jobs/unknown`, 'DELETE')).status).toBe(404)
-    await submit(gateway.url, { job_id: 'd-3', content: 'x' })
-    await ask(`${gateway.url}/jobs/d-3`, 'DELETE')
-    const again = await submit(gateway.url, { job_id: 'd-3', content: 'x' })
-    expect({ status: again.status, state: again.body.status }).toEqual({
-      status: 202,
-      state: 'queued',
-    })
-    expect((await messages()).messageCount).toBe(3)
-  })
-
-  test('a stop and a result in the same millisecond have one outcome, everywhere', async () => {
-    const { settings, gateway, answer } = await jobScene()
-    const other = await startGateway(settings)
-    const ids = Array.from({ length: 100 }, (_, index) => `race-${index}`)
-    const seen = await Promise.all(
-      ids.map(async (id) => {
-        await submit(gateway.url, { job_id: id, content: 'x' })
-        const held = ask(`${other.url}/jobs/${id}`, 'GET', undefined, { prefer: 'wait=9' })
-        const [deleted] = await Promise.all([
-          ask(`${gateway.url}/jobs/${id}`, 'DELETE'),
-          answer(id, { content: 'x' }),
-        ])
-        const later = await ask(`${other.url}/jobs/${id}`, 'GET')
-        return [deleted.body.status, (await held).body.status, later.body.status]
-      }),
-    )
-    const kinds = seen.map((statuses) => new Set(statuses).size)
-    expect(kinds).toEqual(ids.map(() => 1))
   })
 })

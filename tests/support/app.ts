@@ -19,6 +19,7 @@ const unreachable = async () => expect.unreachable()
 export const noJobs = {
   jobs: {
     view: unreachable,
+    admit: unreachable,
     hold: unreachable,
     cancel: unreachable,
     follow: () => expect.unreachable(),

@@ -17,25 +17,75 @@ const app = createApp({
 const document = (await (await app.request('/openapi.json')).json()) as {
   openapi: string
   info: { version: string }
-  paths: Record<
-    string,
-    Record<string, { requestBody?: { content: Record<string, { schema: Schema }> } }>
-  >
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, unknown> }
+}
+interface Operation {
+  operationId: string
+  parameters?: { name: string; in: string }[]
+  requestBody?: { content: Record<string, { schema: Schema }> }
+  responses: Record<string, { content?: Record<string, { schema: unknown }> }>
 }
 interface Schema {
   properties: Record<string, Record<string, unknown>>
   required: string[]
+  oneOf?: unknown
 }
+const operations = Object.entries(document.paths).flatMap(([path, byMethod]) =>
+  Object.entries(byMethod).map(([method, operation]) => ({
+    route: `${method.toUpperCase()} ${path}`,
+    ...operation,
+  })),
+)
+const operation = (id: string) => operations.find(({ operationId }) => operationId === id)
+const bodyOf = (id: string) => operation(id)?.requestBody?.content['application/json']?.schema
 
 describe('/openapi.json', () => {
   test('describes every route of the API and no other', () => {
-    const described = Object.entries(document.paths).flatMap(([path, operations]) =>
-      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
-    )
+    const described = operations.map(({ route }) => route)
     const served = app.routes
       .filter(({ method, path }) => method !== 'ALL' && !/^\/(docs|openapi)/.test(path))
-      .map(({ method, path }) => `${method} ${path}`)
+      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`)
     expect(described.toSorted()).toEqual([...new Set(served)].toSorted())
+  })
+
+  test('names each operation once, and every part of its path', () => {
+    const ids = operations.map(({ operationId }) => operationId)
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const { route, parameters = [] } of operations) {
+      const inPath = parameters.filter((parameter) => parameter.in === 'path')
+      expect(inPath.map(({ name }) => `{${name}}`)).toEqual(route.match(/\{\w+\}/g) ?? [])
+    }
+  })
+
+  test('refers to nothing that is not there, and has nothing that is not referred to', () => {
+    const references = JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)
+    const names = new Set([...references].map(([, name]) => name as string))
+    expect([...names].toSorted()).toEqual(Object.keys(document.components.schemas).toSorted())
+  })
+
+  test('has the headers and queries that a job’s routes look at', () => {
+    const taken = ['submit_job', 'job', 'job_events', 'generate'].map((id) =>
+      operation(id)?.parameters?.map(({ name }) => name),
+    )
+    expect(taken).toEqual([
+      ['Prefer', 'Idempotency-Key'],
+      ['id', 'Prefer'],
+      ['id', 'Last-Event-ID', 'after'],
+      ['queue_name', 'stream', 'Prefer'],
+    ])
+  })
+
+  test('tells a stream from an answer, and an error from both', () => {
+    const typesOf = (id: string, status: number) =>
+      Object.keys(operation(id)?.responses[status]?.content ?? {})
+    expect(typesOf('generate', 200)).toEqual(['application/json', 'text/event-stream'])
+    expect(typesOf('job_events', 200)).toEqual(['text/event-stream'])
+    expect(typesOf('job_events', 204)).toEqual([])
+    expect(typesOf('submit_job', 422)).toEqual(['application/json', 'application/problem+json'])
+    for (const id of ['job', 'cancel_job', 'job_events']) {
+      expect(typesOf(id, 404)).toEqual(['application/problem+json'])
+    }
   })
 
   test('has the version of the package', () => {
@@ -44,8 +94,7 @@ describe('/openapi.json', () => {
   })
 
   test('says of the body what is enforced', () => {
-    const schema =
-      document.paths['/chat_completion']?.post?.requestBody?.content['application/json']?.schema
+    const schema = bodyOf('chat_completion')
     expect(schema?.required).toEqual(['job_id', 'meta', 'messages'])
     expect(schema?.properties.job_id).toMatchObject({ pattern: expect.stringContaining('{1,128}') })
     expect(schema?.properties.messages).toMatchObject({ type: 'array', minItems: 1 })
@@ -53,6 +102,11 @@ describe('/openapi.json', () => {
       anyOf: [{ type: 'integer', minimum: 0, maximum: 255 }, { type: 'null' }],
       default: null,
     })
+    // Of these, exactly one.
+    expect(bodyOf('submit_job')?.oneOf).toMatchObject([
+      { required: ['content'] },
+      { required: ['messages'] },
+    ])
   })
 })
 
