@@ -27,11 +27,11 @@ let stop = async (): Promise<void> => {}
 function follower(): (text: string) => void {
   let next = 0
   return (text) => {
-    const now = process.hrtime.bigint()
+    const now = Number(process.hrtime.bigint() / 1000n)
     for (const [, number, at] of text.matchAll(/(\d+) (\d+);/g)) {
       if (Number(number) !== next) disordered += 1
       next = Number(number) + 1
-      latencies.push(Number(now - BigInt(at as string)) / 1e6)
+      latencies.push((now - Number(at)) / 1000)
     }
   }
 }

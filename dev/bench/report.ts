@@ -1,4 +1,5 @@
 import { cpus, totalmem } from 'node:os'
+import { NOTES } from './notes.ts'
 import type { Commands, Held, Idle } from './footprint.ts'
 import type { Speed } from './speed.ts'
 import type { Delay, Streams } from './streams.ts'
@@ -219,7 +220,8 @@ ${table(
   ['idle gateways with 200 subscriptions each', 'SETs a second, own keys', 'foreign keys'],
   Object.entries(replicas).map(([count, { own, foreign }]) => [count, round(own), round(foreign)]),
 )}
-`
+
+${NOTES}`
 }
 
 function speeds(all: readonly Speed[]): string {
