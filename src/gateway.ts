@@ -5,10 +5,12 @@ import { GatewayError, isRejection } from './errors.ts'
 import { wireId } from './job.ts'
 import { conflict } from './held-claim.ts'
 import { PendingJob } from './pending-job.ts'
+import { stagesOf } from './stages.ts'
 import type { Client } from './client.ts'
 import type { Job, JobView, Outcome } from './job.ts'
 import type { Link } from './link.ts'
-import type { Moments, PendingJobParts } from './pending-job.ts'
+import type { PendingJobParts } from './pending-job.ts'
+import type { Stages } from './stages.ts'
 
 /** The last read must not hold up the answer for longer. */
 const LAST_READ_MS = 800
@@ -18,14 +20,6 @@ export interface GatewayOptions extends PendingJobParts {
   readonly resultLinks: readonly Link[]
   /** Requests held at once. */
   readonly maxPending: number
-}
-
-/** Milliseconds of a request's life, by stage; undefined where a stage was not passed through. */
-export interface Stages {
-  readonly arm?: number | undefined
-  readonly queue?: number | undefined
-  readonly read?: number | undefined
-  readonly total: number
 }
 
 export interface RunOptions {
@@ -241,15 +235,6 @@ function fingerprintOf({ queue, messages, meta, priority, source }: Job): string
   const texts = messages.map(({ role, content }) => [role, content])
   const canonical = [queue, texts, temperature, tokensLimit, stopWords, model, priority, source]
   return hash('sha256', JSON.stringify(canonical), 'base64')
-}
-
-function stagesOf({ armed, published, hinted, ended }: Moments, started: number): Stages {
-  return {
-    arm: armed !== undefined && armed > started ? armed - started : undefined,
-    queue: hinted !== undefined && published !== undefined ? hinted - published : undefined,
-    read: hinted !== undefined && ended !== undefined ? ended - hinted : undefined,
-    total: performance.now() - started,
-  }
 }
 
 /** Resolves when the work is done or the time is over, and leaves no timer behind. */

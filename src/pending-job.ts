@@ -12,6 +12,7 @@ import type { Broker } from './rabbitmq/broker.ts'
 import type { Entered } from './redis/claims.ts'
 import type { HintSource, Push } from './redis/push.ts'
 import type { ReadSource } from './result-reader.ts'
+import type { Moments } from './stages.ts'
 import type { Ending } from './waiters.ts'
 
 /** When a result was faster than the SUBSCRIBE, it is found after this time. */
@@ -27,15 +28,6 @@ export interface PendingJobParts extends HeldClaimParts {
   readonly requireWorkers: boolean
   /** How long a request is held. */
   readonly timeoutMs: number
-}
-
-/** Moments on the monotonic clock, in milliseconds, as far as they have come. */
-export interface Moments {
-  armed?: number
-  published?: number
-  /** The hint that led to the outcome. */
-  hinted?: number
-  ended?: number
 }
 
 /**
@@ -272,12 +264,18 @@ export class PendingJob {
     if (ms < this.#parts.timeoutMs) this.#expiry = this.waiters.later(ms, () => void this.#expire())
   }
 
+  /** Nobody waits, and nobody was told that it goes on; or somebody that it does not. */
+  get #isUnwanted(): boolean {
+    const isToldOf = this.waiters.ending !== undefined || this.#isTimedOut
+    return this.waiters.isOver && (isToldOf || !this.#isKept)
+  }
+
   /**
    * The wait does not stand behind the confirm: an outcome itself proves that the
    * broker had the message. `before` is what is known of an earlier publish.
    */
   async #publish(run: string, lifeMs: number, before: 'none' | 'unknown'): Promise<void> {
-    if (this.waiters.isOver && !this.#isKept) {
+    if (this.#isUnwanted) {
       if (before === 'none') await this.#claim.release()
       return
     }
@@ -286,7 +284,7 @@ export class PendingJob {
     if (requireWorkers && before === 'none') {
       const hasWorkers = await broker.hasWorkers(queue)
       // Asking takes a while: nobody may wait any more, or has been told that it was not published.
-      if (this.waiters.isOver && !this.#isKept) return void (await this.#claim.release())
+      if (this.#isUnwanted) return void (await this.#claim.release())
       if (!hasWorkers) {
         if (!(await this.#claim.release())) throw acceptanceUnknown(new Error('taken over'))
         throw new GatewayError('no_workers', `no worker takes jobs from queue ${queue}`)
@@ -300,7 +298,7 @@ export class PendingJob {
         broker,
         publication: { queue, delivery, messageId: this.#wireId, run },
         lifeMs,
-        isOver: () => this.waiters.isOver && !this.#isKept,
+        isOver: () => this.#isUnwanted,
         onRepublish: () => (this.#claim.mayRunTwice = true),
         onLateConfirm: () => this.#markPublished(),
         log,

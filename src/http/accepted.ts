@@ -1,7 +1,7 @@
 import { GatewayError } from '../errors.ts'
 import { hasEnded } from '../job.ts'
 import { jobJson } from './job-json.ts'
-import type { Stages } from '../gateway.ts'
+import type { Stages } from '../stages.ts'
 import type { Job, JobView } from '../job.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Preference } from './prefer.ts'
