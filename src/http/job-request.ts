@@ -78,5 +78,5 @@ export function metaOf(meta: v.InferOutput<typeof Meta>): JobMeta {
   return { temperature, tokensLimit, stopWords, model }
 }
 
-/** `Prefer` and the rest answer for a job of nobody in particular, until there are keys. */
+/** Whose all jobs are as long as the gateway is open to everybody. */
 export const OWNER: Job['owner'] = ''

@@ -1,19 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, onTestFinished } from 'vitest'
-import { RedisConnection } from '../../../src/redis/connect.ts'
-import { createLog } from '../../../src/telemetry/log.ts'
-import { readWorkerConfig } from '../../../worker-stub/config.ts'
-import { Worker } from '../../../worker-stub/worker.ts'
+import { expect } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
 import { metricsOf } from '../../support/metrics.ts'
 import { startGatewayProgram } from '../../support/program.ts'
 import { freshSettings } from '../../support/scene.ts'
-import { Lines } from '../../../dev/lines.ts'
+import { startWorker } from '../../support/worker-stub.ts'
 import { CANARY, SECRET } from './canary.ts'
 import { Clients } from './clients.ts'
 import { History, answerTo } from './history.ts'
 import type { GatewayProgram } from '../../support/program.ts'
+import type { Lines } from '../../../dev/lines.ts'
+import type { Worker } from '../../../worker-stub/worker.ts'
 import type { Settings } from '../../support/scene.ts'
 import type { Counts } from './history.ts'
 
@@ -137,18 +135,9 @@ export async function startRecordingWorker(
   history: History,
   workMs: number,
 ): Promise<Worker> {
-  const lines = new Lines()
-  const log = createLog('info', lines)
-  const config = readWorkerConfig(settings)
-  const redis = new RedisConnection(config.redisUrl, 'worker', log)
-  const subscriber = new RedisConnection(config.redisUrl, 'subscriber', log)
-  const worker = new Worker({
-    ...config,
-    concurrency: 64,
-    redis,
-    subscriber,
-    log,
-    engine: {
+  const { worker } = await startWorker(
+    { ...settings, WORKER_CONCURRENCY: '64' },
+    {
       async run(job, signal) {
         const mark = randomUUID()
         await delay(Math.random() * workMs, undefined, { signal })
@@ -157,14 +146,7 @@ export async function startRecordingWorker(
         return { kind: 'succeeded', content: answerTo(payload, mark) }
       },
     },
-  })
-  for (const connection of [redis, subscriber]) connection.open()
-  await worker.open()
-  onTestFinished(async () => {
-    await worker.close(0)
-    for (const connection of [subscriber, redis]) connection.close()
-  })
-  await lines.until('worker.consuming')
+  )
   return worker
 }
 
