@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import * as v from 'valibot'
 import { dialects } from './dialects/index.ts'
 import { deadQueueOf } from './dialect.ts'
-import type { QueueOptions } from './dialect.ts'
+import { flag, integer, list, number, prefix, text, url } from './setting.ts'
+import type { DialectKind, QueueOptions } from './dialect.ts'
 import type { DialectName } from './dialects/index.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
@@ -12,55 +13,6 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-/** Building blocks of a setting: every one begins as the text of a variable. */
-export const text = v.pipe(v.string(), v.minLength(1, 'must not be empty'))
-export const number = (min: number, max: number) =>
-  v.pipe(
-    v.string(),
-    v.regex(/^\d+(\.\d+)?$/, 'must be a decimal number such as 300 or 0.5'),
-    v.transform(Number),
-    v.minValue(min, `must be at least ${min}`),
-    v.maxValue(max, `must be at most ${max}`),
-  )
-export const integer = (min: number, max: number) =>
-  v.pipe(number(min, max), v.integer('must be a whole number'))
-const flag = v.pipe(
-  v.string(),
-  v.toLowerCase(),
-  v.picklist(['true', 'false', '1', '0'], 'must be true or false'),
-  v.transform((value) => value === 'true' || value === '1'),
-)
-const url = (...schemes: string[]) =>
-  v.pipe(
-    v.string(),
-    v.check(
-      (value) => schemes.includes(value.split('://')[0] ?? '') && URL.canParse(value),
-      `must be a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
-    ),
-    v.check(hasReadableLogin, 'must have a login in which % is written as %25'),
-  )
-
-/** The drivers decode it when they are made, and fail there over a % that stands for itself. */
-function hasReadableLogin(value: string): boolean {
-  if (!URL.canParse(value)) return true
-  const { username, password } = new URL(value)
-  try {
-    return decodeURIComponent(username + password) !== undefined
-  } catch {
-    return false
-  }
-}
-
-const list = v.pipe(
-  v.string(),
-  v.transform((value) => value.split(',').map((item) => item.trim())),
-  v.transform((items) => items.filter((item) => item !== '')),
-)
-/** Keys are built from it, and glob characters or braces in a key mean something to Redis. */
-const prefix = v.pipe(
-  text,
-  v.regex(/^[^*?[\]{}\\\s]+$/, 'must not contain * ? [ ] { } \\ or blanks'),
-)
 const DAY_S = 86_400
 
 /** Where the servers are and how the worker is spoken to: the same for gateway and stub. */
@@ -73,6 +25,7 @@ export const sharedSettings = {
   QUEUE_NAME: v.optional(text, 'llm-api-queue'),
   QUEUE_DURABLE: v.optional(flag),
   QUEUE_TYPE: v.optional(v.picklist(['classic', 'quorum'], 'must be classic or quorum'), 'classic'),
+  QUEUE_MAX_PRIORITY: v.optional(integer(1, 255)),
   QUEUE_MAX_LENGTH: v.optional(integer(1, 2 ** 31 - 1)),
   DELIVERY_LIMIT: v.optional(integer(1, 1_000), '5'),
   REDIS_URL: v.optional(url('redis', 'rediss')),
@@ -107,8 +60,12 @@ const gatewaySettings = {
   MAX_BODY_BYTES: v.optional(integer(1, 1 << 30), '1048576'),
 } as const
 
+/** Those of all dialects; only those of the one that is spoken are read. */
+export const dialectSettingNames = Object.values(dialects).flatMap(({ settings }) =>
+  Object.keys(settings),
+)
 /** Every setting of the gateway by name, for the test that holds .env.example and README against it. */
-export const gatewaySettingNames = Object.keys(gatewaySettings)
+export const gatewaySettingNames = [...Object.keys(gatewaySettings), ...dialectSettingNames]
 
 export type Config = ReturnType<typeof readConfig>
 
@@ -121,9 +78,16 @@ export function readConfig(env: Env) {
         'an outcome may not be gone before its request',
     )
   }
+  const servers = serversOf(set, env)
+  if (servers.dialect.prepare !== undefined && set.RESULT_TTL_S < set.JOB_TTL_S) {
+    throw new ConfigError(
+      `RESULT_TTL_S (${set.RESULT_TTL_S}) must be at least JOB_TTL_S (${set.JOB_TTL_S}) with DIALECT ` +
+        `${set.DIALECT}: what its worker looks for may not be gone before its message`,
+    )
+  }
   return {
     http: { host: set.API_HOST, port: set.API_PORT, maxBodyBytes: set.MAX_BODY_BYTES },
-    ...serversOf(set),
+    ...servers,
     queues: [...new Set([set.QUEUE_NAME, ...set.ALLOWED_QUEUES])] as [string, ...string[]],
     notifyConfig: set.NOTIFY_CONFIG,
     gateway: {
@@ -140,13 +104,22 @@ export function readConfig(env: Env) {
 
 type SharedSet = v.InferOutput<v.ObjectSchema<typeof sharedSettings, undefined>>
 
-/** Addresses and dialect, from URLs where given, else from the parts. */
-export function serversOf(set: SharedSet) {
+/** Addresses and dialect: from our URLs where given, else from our parts, the dialect's own names or the defaults. */
+export function serversOf(set: SharedSet, env: Env) {
   const login = [set.RABBIT_MQ_LOGIN, set.RABBIT_MQ_PASSWORD].map(encodeURIComponent).join(':')
-  const dialect = dialects[set.DIALECT]({ prefix: set.REDIS_PREFIX })
+  const ofParts = {
+    rabbitUrl: `amqp://${login}@${set.RABBIT_MQ_HOST}:${set.RABBIT_MQ_PORT}`,
+    redisUrl: `redis://${set.REDIS_HOST}:${set.REDIS_PORT}`,
+  }
+  const kind: DialectKind = dialects[set.DIALECT]
+  const dialect = kind.create(set)
+  const theirs = kind.addresses?.(set) ?? {}
+  const isGiven = (name: string): boolean => Boolean(env[name] || env[`${name}_FILE`])
+  const rabbitUrl = isGiven('RABBIT_MQ_HOST') ? undefined : theirs.rabbitUrl
+  const redisUrl = isGiven('REDIS_HOST') ? undefined : theirs.redisUrl
   return {
-    rabbitUrl: set.RABBIT_MQ_URL ?? `amqp://${login}@${set.RABBIT_MQ_HOST}:${set.RABBIT_MQ_PORT}`,
-    redisUrl: set.REDIS_URL ?? `redis://${set.REDIS_HOST}:${set.REDIS_PORT}`,
+    rabbitUrl: set.RABBIT_MQ_URL ?? rabbitUrl ?? ofParts.rabbitUrl,
+    redisUrl: set.REDIS_URL ?? redisUrl ?? ofParts.redisUrl,
     redisPrefix: set.REDIS_PREFIX,
     dialect,
     queueOptions: queueOptionsOf(set, dialect.queue),
@@ -158,17 +131,22 @@ export function serversOf(set: SharedSet) {
 /** How each queue is declared: as its worker does it, unless the settings say otherwise. */
 function queueOptionsOf(set: SharedSet, ofWorker: QueueOptions): (queue: string) => QueueOptions {
   const { QUEUE_TYPE: type, QUEUE_MAX_LENGTH: maxLength, DELIVERY_LIMIT: deliveryLimit } = set
+  const { QUEUE_MAX_PRIORITY: maxPriority } = set
   const durable = set.QUEUE_DURABLE ?? ofWorker.durable
   if (type === 'quorum' && set.QUEUE_DURABLE === false) {
     throw new ConfigError(
       'QUEUE_DURABLE must not be false with QUEUE_TYPE quorum: those always are',
     )
   }
+  if (type === 'quorum' && maxPriority !== undefined) {
+    throw new ConfigError('QUEUE_MAX_PRIORITY must not be set with QUEUE_TYPE quorum')
+  }
   const limit = maxLength === undefined ? {} : { 'x-max-length': maxLength }
   const refuses = { 'x-overflow': 'reject-publish' }
   if (type === 'classic') {
-    const ours = maxLength === undefined ? {} : { ...limit, ...refuses }
-    return () => ({ durable, arguments: { ...ofWorker.arguments, ...ours } })
+    const bounded = maxLength === undefined ? {} : { ...limit, ...refuses }
+    const priorities = maxPriority === undefined ? {} : { 'x-max-priority': maxPriority }
+    return () => ({ durable, arguments: { ...ofWorker.arguments, ...priorities, ...bounded } })
   }
   return (queue) => ({
     durable: true,
@@ -186,13 +164,17 @@ function queueOptionsOf(set: SharedSet, ofWorker: QueueOptions): (queue: string)
 }
 
 /**
- * One object schema against the environment. An empty variable counts as unset,
- * as compose passes them; `NAME_FILE` is read where `NAME` is unset.
+ * One object schema against the environment, with the settings of the dialect that
+ * is spoken. An empty variable counts as unset, as compose passes them;
+ * `NAME_FILE` is read where `NAME` is unset.
  */
 export function readSettings<T extends v.ObjectEntries>(
-  entries: T,
+  ours: T,
   env: Env,
 ): v.InferOutput<v.ObjectSchema<T, undefined>> {
+  const kind = dialects[env.DIALECT as DialectName] as DialectKind | undefined
+  // Only the dialect itself reads its settings: to all others, they are not there.
+  const entries: T = { ...ours, ...kind?.settings }
   const problems: string[] = []
   const given: Record<string, string> = {}
   for (const name of Object.keys(entries)) {

@@ -7,7 +7,7 @@ import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
 export interface DeadLetterOptions {
-  readonly dialect: Pick<Dialect, 'decodeJob' | 'encodeOutcome'>
+  readonly dialect: Pick<Dialect, 'decodeJob' | 'encodeOutcome' | 'resultKeys'>
   readonly claims: Pick<Claims, 'answer'>
   readonly resultTtlMs: number
   readonly log: Log
@@ -22,15 +22,16 @@ const REASONS = new Set(['delivery_limit', 'rejected', 'expired', 'maxlen'])
  * would: whoever waits for it is woken by that write, on any replica.
  */
 export function deadLetterHandler(options: DeadLetterOptions): OnDeadLetter {
-  const { dialect, claims, resultTtlMs, log, metrics } = options
+  const { dialect, claims, resultTtlMs: ttlMs, log, metrics } = options
   return async ({ queue, delivery, run, reason }: DeadLetter) => {
     metrics.deadLetters.inc({ reason: REASONS.has(reason) ? reason : 'other' })
     const outcome = outcomeOf(reason)
     if (outcome === undefined) return
     try {
       const { job, wireId } = dialect.decodeJob(delivery, queue)
-      const writes = dialect.encodeOutcome(wireId, outcome, run === '' ? undefined : run)
-      const written = await claims.answer(run, writes, resultTtlMs)
+      const of = { wireId, run: run === '' ? undefined : run, now: new Date() }
+      const values = dialect.encodeOutcome(outcome, of)
+      const written = await claims.answer(dialect.resultKeys(wireId), { run, values, ttlMs })
       log.warn({ job: job.id, reason, written }, 'job.given_up')
     } catch (error) {
       // Not one of ours: nobody waits for it.

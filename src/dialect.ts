@@ -1,3 +1,4 @@
+import type * as v from 'valibot'
 import type { Job, Outcome } from './job.ts'
 
 /** One message for RabbitMQ: a body and those of its properties that the wire format fixes. */
@@ -7,9 +8,17 @@ export interface Delivery {
   readonly contentEncoding?: string
   readonly headers?: Readonly<Record<string, unknown>>
   readonly priority?: number
+  /** Where the wire format has a meaning for it. Else the run stands there. */
+  readonly correlationId?: string
 }
 
-/** A key as one kind of worker writes it. */
+/** A message to all workers, by way of an exchange of theirs. */
+export interface Broadcast {
+  readonly exchange: string
+  readonly delivery: Delivery
+}
+
+/** A key as one kind of worker expects it. */
 export interface RedisWrite {
   readonly key: string
   readonly value: string
@@ -21,6 +30,21 @@ export interface Decoded {
   readonly run?: string
 }
 
+/** Where a job stands, as its worker tells it; `running` only from workers that do. */
+export type Standing = 'queued' | 'running' | Decoded
+
+/** Values at `resultKeys`, in their order; null where there is none, or where it is left as it is. */
+export type Values = readonly (string | null)[]
+
+/**
+ * What tells a script that a job has ended: a pattern, in Lua's notation, found in
+ * the first 256 bytes at the result key in this position.
+ */
+export interface EndMark {
+  readonly position: number
+  readonly pattern: string
+}
+
 /** How a queue is declared. Its worker's declaration and ours must agree, or the second one is refused. */
 export interface QueueOptions {
   readonly durable: boolean
@@ -29,11 +53,6 @@ export interface QueueOptions {
 
 /** Where the broker puts what it has given up: delivered too often, refused, expired. */
 export const deadQueueOf = (queue: string): string => `${queue}.dead`
-
-/** The settings a dialect's keys and messages are made from. */
-export interface DialectSettings {
-  readonly prefix: string
-}
 
 /**
  * The wire format of one kind of worker, in both directions: what the gateway
@@ -44,20 +63,52 @@ export interface Dialect {
   readonly name: string
   /** As its worker declares it. */
   readonly queue: QueueOptions
-  /** Whether whatever stands at `resultKeys` is an end: then it is read and marked as read in one step. */
-  readonly anyResultEnds: boolean
-  /** Keys whose change may mean that the job has ended. Our own keys hang on the first. */
+  /** What stands at `resultKeys` when the job has ended; `any`: whatever does. The truth is what `decodeResult` says. */
+  readonly ends: 'any' | readonly EndMark[]
+  /** Keys whose change may mean that the job has ended or begun. Our own keys hang on the first. */
   resultKeys(wireId: string): readonly [string, ...string[]]
-  encodeJob(job: Job, wireId: string): Delivery
-  /**
-   * Reads the values at `resultKeys`, in their order. `undefined` while the job
-   * is still running; throws on a value it cannot read.
-   */
-  decodeResult(values: readonly (string | null)[]): Decoded | undefined
+  /** What the worker expects to find there, before it has the message and as long as that lives. */
+  prepare?(job: Job, wireId: string, now: Date): readonly RedisWrite[]
+  encodeJob(job: Job, wireId: string, expiresAt: Date): Delivery
+  /** Tells the workers that nobody wants the job any more; for those that do not look at our cancel key. */
+  encodeCancel?(wireId: string): Broadcast
+  /** Throws on a value it cannot read. */
+  decodeResult(values: Values): Standing
   /** The worker's half of `encodeJob`; throws on a message it cannot read. */
   decodeJob(delivery: Delivery, queue: string): { readonly job: Job; readonly wireId: string }
-  /** The worker's half of `decodeResult`: the writes that end a job, in their order. */
-  encodeOutcome(wireId: string, outcome: Outcome, run?: string): readonly RedisWrite[]
+  /** The worker's half of `decodeResult`: that it has begun, where its kind tells that. */
+  encodeRunning?(now: Date): Values
+  /** The worker's half of `decodeResult`: how it ended. `run` is for kinds that have a place for it. */
+  encodeOutcome(outcome: Outcome, of: OutcomeOf): Values
+}
+
+export interface OutcomeOf {
+  readonly wireId: string
+  readonly run?: string | undefined
+  readonly now: Date
+}
+
+/** Addresses under names of the worker's own, for where ours are not set. */
+export interface Addresses {
+  readonly rabbitUrl?: string | undefined
+  readonly redisUrl?: string | undefined
+}
+
+/** One kind of worker, as the registry knows it. */
+export interface DialectKind {
+  readonly settings: v.ObjectEntries
+  /** From what `settings` made of the environment. */
+  create(set: Readonly<Record<string, unknown>>): Dialect
+  addresses?(set: Readonly<Record<string, unknown>>): Addresses
+}
+
+/** A kind with the types of its own settings; the registry has no use for them. */
+export function defineDialect<S extends v.ObjectEntries>(kind: {
+  readonly settings: S
+  readonly create: (set: v.InferOutput<v.ObjectSchema<S, undefined>>) => Dialect
+  readonly addresses?: (set: v.InferOutput<v.ObjectSchema<S, undefined>>) => Addresses
+}): DialectKind {
+  return kind as DialectKind
 }
 
 /** A message or result that is not of the dialect's form. Never carries the content itself. */

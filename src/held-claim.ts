@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { WireFormatError } from './dialect.ts'
 import { GatewayError } from './errors.ts'
 import { errorFields } from './telemetry/log.ts'
-import type { Dialect } from './dialect.ts'
+import type { Dialect, RedisWrite } from './dialect.ts'
 import type { Job, Outcome } from './job.ts'
 import type { Claims, Entered } from './redis/claims.ts'
 import type { ReadResult, Results } from './redis/results.ts'
@@ -16,6 +16,8 @@ export interface HeldClaimParts {
   readonly dialect: Dialect
   readonly claims: Pick<Claims, keyof Claims>
   readonly results: Pick<Results, 'take'>
+  /** Tells the workers that nobody wants the job any more, where their kind has a way of its own. */
+  readonly announceCancel: (wireId: string) => void
   /** What the sweep is to know an asker by. */
   readonly sweepEntry: (wireId: string, asker: string) => string
   /** How long a job may wait and run. */
@@ -42,6 +44,8 @@ export class HeldClaim {
   readonly #entry: string
   /** Ours alone: what we hold the claim by while we are to publish it. */
   #token = randomUUID()
+  /** What the worker was to find, written with the last `enter`. */
+  #prepared: readonly RedisWrite[] = []
   #isPublisher = false
   /** Settles with the last `enter`: what undoes it must not overtake it, where Redis has to be sent a script's text first. */
   #entering: Promise<void> = Promise.resolve()
@@ -70,9 +74,10 @@ export class HeldClaim {
   }
 
   async #enter(): Promise<Entered> {
-    const { claims, jobTtlMs, resultTtlMs, metrics } = this.#parts
+    const { claims, dialect, jobTtlMs, resultTtlMs, metrics } = this.#parts
     const { owner, ttlMs, idKind } = this.#job
     this.#token = randomUUID()
+    this.#prepared = dialect.prepare?.(this.#job, this.#wireId, new Date()) ?? []
     // Nobody else can have the id: which run it is need not be asked.
     if (idKind === 'made') this.run = this.#token
     try {
@@ -88,6 +93,7 @@ export class HeldClaim {
         idKind,
         keepMs: resultTtlMs,
         graceMs: CLAIM_GRACE_MS,
+        prepared: this.#prepared,
       })
       metrics.claims.inc({ result: entered.verdict })
       this.createdAt = entered.createdAt
@@ -101,8 +107,9 @@ export class HeldClaim {
 
   /** Another payload holds the id; but if its result stands, it has ended, only nobody has said so yet. */
   async enterAfterItsEnd(held: Entered): Promise<Entered> {
-    if (!held.isAnswered) throw conflict()
-    const { claims, resultTtlMs } = this.#parts
+    const { claims, dialect, resultTtlMs } = this.#parts
+    // What the marks do not tell, only the dialect can.
+    if (!held.isAnswered && dialect.ends === 'any') throw conflict()
     const kind = await this.#kindOfEnd(held.run)
     if (kind === 'running') throw conflict()
     await claims.finish(this.keys, held.run, kind, resultTtlMs).catch((cause: unknown) => {
@@ -118,7 +125,8 @@ export class HeldClaim {
     const { claims, log } = this.#parts
     await this.#entering
     try {
-      return await claims.release(this.keys, this.#token, this.#entry)
+      const [token, entry, prepared] = [this.#token, this.#entry, this.#prepared]
+      return await claims.release({ keys: this.keys, prepared, token, entry })
     } catch (error) {
       log.warn(errorFields(error), 'claim.release_failed')
       return true
@@ -134,12 +142,11 @@ export class HeldClaim {
     this.#inBackground('claim.mark', mark())
   }
 
-  /** What stands at the keys; where any value is an end, its life as an outcome begins with this. */
+  /** What stands at the keys; if it is an end, its life as an outcome begins with this. */
   read(): Promise<ReadResult> {
-    const { results, dialect, resultTtlMs } = this.#parts
+    const { results, resultTtlMs } = this.#parts
     return results.take(this.keys, {
       run: this.run ?? '',
-      isEnd: dialect.anyResultEnds,
       ttlMs: resultTtlMs,
       entry: this.#doneEntry,
     })
@@ -147,9 +154,9 @@ export class HeldClaim {
 
   /** The outcome was read. `isTaken`: and the read has said so already. */
   finish(kind: Outcome['kind'], { isTaken = false } = {}): void {
-    const { claims, dialect, resultTtlMs } = this.#parts
+    const { claims, resultTtlMs } = this.#parts
     // Only a retry after something else than success needs to know what it was.
-    if (isTaken && dialect.anyResultEnds && kind === 'succeeded') return
+    if (isTaken && kind === 'succeeded') return
     const run = this.run as string
     // A worker that does not look may still write over a cancelled one: the sweep is to find that.
     const entry = kind === 'cancelled' ? '' : this.#doneEntry
@@ -159,12 +166,15 @@ export class HeldClaim {
 
   /** All clients have left. Returns whether others still ask for it. */
   async leave(): Promise<boolean> {
-    const { claims, dialect, resultTtlMs, log, metrics } = this.#parts
-    if (this.run === undefined) return false
-    const writes = dialect.encodeOutcome(this.#wireId, { kind: 'cancelled' }, this.run)
+    const { claims, dialect, resultTtlMs: ttlMs, announceCancel, log, metrics } = this.#parts
+    const { run } = this
+    if (run === undefined) return false
+    const of = { wireId: this.#wireId, run, now: new Date() }
+    const values = dialect.encodeOutcome({ kind: 'cancelled' }, of)
     try {
-      const result = await claims.leave(this.run, this.#asker, writes, resultTtlMs)
+      const result = await claims.leave(this.keys, { run, asker: this.#asker, values, ttlMs })
       if (result === 'cancelled') {
+        announceCancel(this.#wireId)
         metrics.claims.inc({ result })
         log.info({ job: this.#job.id }, 'job.cancelled')
       }
@@ -184,12 +194,13 @@ export class HeldClaim {
   async #kindOfEnd(ofRun: string): Promise<Outcome['kind'] | 'running'> {
     try {
       // A look, and no more: it is not ours to end.
-      const look = { run: '', isEnd: false, ttlMs: 0, entry: '' }
+      const look = { run: '', isLook: true, ttlMs: 0, entry: '' }
       const { values, run } = await this.#parts.results.take(this.keys, look)
-      const decoded = this.#parts.dialect.decodeResult(values)
+      const standing = this.#parts.dialect.decodeResult(values)
+      if (typeof standing === 'string') return 'running'
       // Another run's, or not there any more: it says nothing about this one.
-      const isItsOwn = run === ofRun && (decoded?.run === undefined || decoded.run === ofRun)
-      return (isItsOwn ? decoded?.outcome.kind : undefined) ?? 'running'
+      const isItsOwn = run === ofRun && (standing.run === undefined || standing.run === ofRun)
+      return isItsOwn ? standing.outcome.kind : 'running'
     } catch (error) {
       // Nobody can read it: an end as well, of the kind that a retry runs anew.
       if (isUnreadable(error)) return 'failed'

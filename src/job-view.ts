@@ -1,26 +1,24 @@
 import { WireFormatError } from './dialect.ts'
-import type { Decoded, Dialect } from './dialect.ts'
+import type { Dialect, Standing } from './dialect.ts'
 import type { JobView, Outcome } from './job.ts'
 import type { StoredJob } from './redis/results.ts'
 
 /** A job as its claim and its result tell it. */
-export function viewOf(id: string, stored: StoredJob, decoded: Decoded | undefined): JobView {
+export function viewOf(id: string, stored: StoredJob, standing: Standing): JobView {
   const { state, lifeMs, createdAt, finishedAt } = stored
-  const outcome = state === 'cancelled' ? ({ kind: 'cancelled' } as const) : decoded?.outcome
+  const found = typeof standing === 'object' ? standing.outcome : undefined
+  const outcome = state === 'cancelled' ? ({ kind: 'cancelled' } as const) : found
   if (outcome !== undefined) return { id, status: outcome.kind, createdAt, finishedAt, outcome }
   // Read once, and gone before its time.
   const wasRead = state === 'done'
-  const open = lifeMs > 0 ? 'queued' : 'expired'
+  const open = lifeMs <= 0 ? 'expired' : standing === 'running' ? standing : 'queued'
   const status = wasRead ? kindOf(stored.outcome) : open
   const ended = status === 'expired' ? ({ kind: 'expired' } as const) : null
   return { id, status, createdAt, finishedAt, outcome: ended }
 }
 
 /** What stands there, unless it is another run's. Nobody can read it: an end as well. */
-export function decodedOf(
-  stored: StoredJob,
-  dialect: Pick<Dialect, 'decodeResult'>,
-): Decoded | undefined {
+export function standingOf(stored: StoredJob, dialect: Pick<Dialect, 'decodeResult'>): Standing {
   try {
     return dialect.decodeResult(stored.values)
   } catch (error) {

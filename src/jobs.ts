@@ -3,7 +3,7 @@ import { Bell } from './bell.ts'
 import { GatewayError } from './errors.ts'
 import { followDeltas, startAt } from './followed-deltas.ts'
 import { hasEnded, wireId } from './job.ts'
-import { decodedOf, viewOf } from './job-view.ts'
+import { standingOf, viewOf } from './job-view.ts'
 import { errorFields } from './telemetry/log.ts'
 import type { Client } from './client.ts'
 import type { Decoded, Dialect } from './dialect.ts'
@@ -22,6 +22,8 @@ export interface JobsParts {
   readonly results: Pick<Results, 'lookAt'>
   readonly deltas: Pick<Deltas, 'keyOf' | 'after'>
   readonly claims: Pick<Claims, 'finish' | 'cancel' | 'dropForeign'>
+  /** Tells the workers that nobody wants the job any more, where their kind has a way of its own. */
+  readonly announceCancel: (wireId: string) => void
   /** All that must be ready for a result to reach us. */
   readonly resultLinks: readonly Link[]
   /** How long an outcome can be fetched. */
@@ -124,7 +126,10 @@ export class Jobs {
         // Before the deltas: of a job that has ended, all of them stand there.
         if (isLookDue || performance.now() >= seen.endsAt) {
           isLookDue = false
+          const { status } = seen.view
           seen = await this.#look(name)
+          const isNews = seen.view.status !== status && !hasEnded(seen.view)
+          if (isNews) yield [{ kind: 'status', status: seen.view.status }]
         }
         for await (const batch of followDeltas(deltas, key, state, seen)) {
           yield batch
@@ -144,16 +149,21 @@ export class Jobs {
 
   /** Ends it, whoever waits for it; an end it has had stands. Resolves with the job as it is then. */
   async cancel(name: JobName): Promise<JobView> {
-    const { claims, dialect, resultTtlMs, log } = this.#parts
+    const { claims, dialect, resultTtlMs: ttlMs, announceCancel, log } = this.#parts
+    const id = wireId(name)
     for (;;) {
       // `ended` or `moved` meanwhile: the next look says how.
       const { view, run } = await this.#look(name)
       if (hasEnded(view)) return view
-      const writes = dialect.encodeOutcome(wireId(name), { kind: 'cancelled' }, run)
-      const result = await claims.cancel(run, writes, resultTtlMs).catch((cause: unknown) => {
+      const of = { wireId: id, run, now: new Date() }
+      const values = dialect.encodeOutcome({ kind: 'cancelled' }, of)
+      const cancelling = claims.cancel(this.#keysOf(name), { run, values, ttlMs })
+      const result = await cancelling.catch((cause: unknown) => {
         throw new GatewayError('results_down', 'the job could not be cancelled', { cause })
       })
-      if (result === 'cancelled') log.info({ job: name.id }, 'job.cancelled')
+      if (result !== 'cancelled') continue
+      announceCancel(id)
+      log.info({ job: name.id }, 'job.cancelled')
     }
   }
 
@@ -204,29 +214,30 @@ export class Jobs {
   async #look(name: JobName): Promise<Seen> {
     const { results, dialect, resultTtlMs } = this.#parts
     const keys = this.#keysOf(name)
-    const isEnd = dialect.anyResultEnds
-    const stored = await results.lookAt(keys, { isEnd, ttlMs: resultTtlMs })
+    const stored = await results.lookAt(keys, resultTtlMs)
     if (stored === undefined || stored.owner !== name.owner) {
       throw new GatewayError('not_found', 'there is no job with this id')
     }
-    const decoded = decodedOf(stored, dialect)
-    const isForeign = decoded?.run !== undefined && decoded.run !== stored.run
-    if (decoded !== undefined) await this.#settle(keys, stored, decoded, isForeign)
-    const view = viewOf(name.id, stored, isForeign ? undefined : decoded)
+    const standing = standingOf(stored, dialect)
+    const isForeign =
+      typeof standing === 'object' && standing.run !== undefined && standing.run !== stored.run
+    if (typeof standing === 'object') await this.#settle(keys, stored, standing, isForeign)
+    const view = viewOf(name.id, stored, isForeign ? 'queued' : standing)
     return { view, run: stored.run, endsAt: performance.now() + stored.lifeMs + 1 }
   }
 
   /** Writes down what was found, so that it stays so. */
   async #settle(
     keys: readonly string[],
-    { run, state, outcome, values }: StoredJob,
+    { run, state, outcome, finishedAt, values }: StoredJob,
     decoded: Decoded,
     isForeign: boolean,
   ): Promise<void> {
     if (state === 'cancelled') return
-    const { claims, dialect, resultTtlMs, log } = this.#parts
+    const { claims, resultTtlMs, log } = this.#parts
     const { kind } = decoded.outcome
-    const isSaid = kind === 'succeeded' && (dialect.anyResultEnds || state === 'done')
+    // The look itself has said so.
+    const isSaid = kind === 'succeeded' && finishedAt !== null
     if (!isForeign && (isSaid || outcome === kind)) return
     try {
       if (isForeign) {

@@ -38,17 +38,20 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
   const push = new Push(subscriber, databaseOf(redisUrl), log)
   const probe = new Probe({ push, subscriber, data, prefix, notifyConfig, log, metrics })
   const sweep = new Sweep({ ...config.gateway, connection: data, dialect, prefix, log, metrics })
-  const claims = new Claims(data.client, prefix)
+  const claims = new Claims(data.client, prefix, dialect)
   const { rabbitUrl: url, queues, queueOptions, hasDeadQueue } = config
   const onDeadLetter = hasDeadQueue
     ? deadLetterHandler({ ...config.gateway, dialect, claims, log, metrics })
     : undefined
   const broker = new Broker({ url, queues, queueOptions, onDeadLetter, log, metrics })
-  const results = new Results(data.client, prefix)
+  const results = new Results(data.client, prefix, dialect)
   const deltas = new Deltas(data.client)
   const shared = {
     ...config.gateway,
     dialect,
+    announceCancel: (wireId: string) => {
+      if (dialect.encodeCancel !== undefined) broker.broadcast(dialect.encodeCancel(wireId))
+    },
     push,
     claims,
     results,

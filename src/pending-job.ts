@@ -11,7 +11,7 @@ import type { Job } from './job.ts'
 import type { Broker } from './rabbitmq/broker.ts'
 import type { Entered } from './redis/claims.ts'
 import type { HintSource, Push } from './redis/push.ts'
-import type { ReadSource } from './result-reader.ts'
+import type { Found } from './result-reader.ts'
 import type { Moments } from './stages.ts'
 import type { Ending } from './waiters.ts'
 
@@ -75,6 +75,7 @@ export class PendingJob {
     this.#reader = new ResultReader({
       read: () => this.#claim.read(),
       dialect: parts.dialect,
+      metrics: parts.metrics,
       run: () => this.#claim.run,
       isOver: () => this.waiters.isOver,
       onDecoded: (...found) => this.#accept(...found),
@@ -169,7 +170,9 @@ export class PendingJob {
   async #enter(): Promise<void> {
     const watch = this.#parts.push.watch(this.#claim.keys, (source) => this.#onHint(source))
     this.waiters.onClose(() => watch.end())
-    if (this.job.idKind === 'made') return this.#enterMade(watch.armed)
+    // Where the worker expects to find something, its message may not come first.
+    const isPrepared = this.#parts.dialect.prepare !== undefined
+    if (this.job.idKind === 'made' && !isPrepared) return this.#enterMade(watch.armed)
     try {
       const [armed, claim] = await Promise.allSettled([watch.armed, this.#claim.enter()])
       if (claim.status === 'rejected') throw claim.reason
@@ -293,7 +296,7 @@ export class PendingJob {
     this.moments.published = performance.now()
     this.acceptance.unknown()
     try {
-      const delivery = dialect.encodeJob(this.job, this.#wireId)
+      const delivery = dialect.encodeJob(this.job, this.#wireId, new Date(Date.now() + lifeMs))
       const isConfirmed = await publishUntilKnown({
         broker,
         publication: { queue, delivery, messageId: this.#wireId, run },
@@ -330,7 +333,7 @@ export class PendingJob {
     void this.#reader.read(source)
   }
 
-  #accept({ outcome, run }: Decoded, source: ReadSource, value: string): void {
+  #accept({ outcome, run }: Decoded, { source, value, isFinished }: Found): void {
     if (run !== undefined && run !== this.#claim.run) {
       return this.#claim.dropForeign(run, value, !this.#isFinished)
     }
@@ -345,7 +348,7 @@ export class PendingJob {
     if (!this.#isReplay) wakeups.inc({ source })
     const { hinted, ended } = this.moments
     if (source === 'notification') notifySeconds.observe(((ended ?? 0) - (hinted ?? 0)) / 1000)
-    if (!this.#isFinished) this.#claim.finish(outcome.kind, { isTaken: true })
+    if (!this.#isFinished) this.#claim.finish(outcome.kind, { isTaken: isFinished })
   }
 
   /** The job's life is over: the broker has dropped the message, or soon will. */

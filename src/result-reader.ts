@@ -2,19 +2,30 @@ import { GatewayError } from './errors.ts'
 import type { Decoded, Dialect } from './dialect.ts'
 import type { HintSource } from './redis/push.ts'
 import type { ReadResult } from './redis/results.ts'
+import type { Metrics } from './telemetry/metrics.ts'
 
 /** What leads to a read: a hint, the look after a SUBSCRIBE for a job already under way, the last look. */
 export type ReadSource = HintSource | 'armed_read' | 'deadline'
 
+/** How an end was found. */
+export interface Found {
+  readonly source: ReadSource
+  /** What stood at the first key. */
+  readonly value: string
+  /** The claim says so already. */
+  readonly isFinished: boolean
+}
+
 export interface ReaderOptions {
   readonly read: () => Promise<ReadResult>
   readonly dialect: Pick<Dialect, 'decodeResult'>
+  readonly metrics: Pick<Metrics, 'reads'>
   /** The run that is waited for. */
   readonly run: () => string | undefined
   /** Nothing is waited for any more. */
   readonly isOver: () => boolean
   /** The job has ended. */
-  readonly onDecoded: (decoded: Decoded, source: ReadSource, value: string) => void
+  readonly onDecoded: (decoded: Decoded, found: Found) => void
   /** Ours has ended and been read elsewhere; what stands there now answers somebody else. */
   readonly onMoved: () => void
   /** The result stands there and nobody can read it. */
@@ -47,10 +58,11 @@ export class ResultReader {
   }
 
   async #readUntilClean(): Promise<void> {
-    const { read, isOver, onUnreadable } = this.#options
+    const { read, isOver, onUnreadable, metrics } = this.#options
     while (this.#dirty !== undefined && !isOver()) {
       const source = this.#dirty
       this.#dirty = undefined
+      metrics.reads.inc({ source })
       try {
         const result = await read()
         if (!isOver()) this.#take(result, source)
@@ -64,12 +76,14 @@ export class ResultReader {
     this.#reading = undefined
   }
 
-  #take({ values, run, isCancelled }: ReadResult, source: ReadSource): void {
+  #take({ values, run, isCancelled, isFinished }: ReadResult, source: ReadSource): void {
     const { dialect, run: ours, onDecoded, onMoved, onVanished } = this.#options
     if (run !== null && run !== ours()) return onMoved()
     // Final: a worker that did not look has written over it.
-    const decoded = isCancelled ? CANCELLED : dialect.decodeResult(values)
-    if (decoded !== undefined) return onDecoded(decoded, source, values[0] as string)
+    const standing = isCancelled ? CANCELLED : dialect.decodeResult(values)
+    if (typeof standing === 'object') {
+      return onDecoded(standing, { source, value: values[0] ?? '', isFinished })
+    }
     // Evicted, or taken away between the event and the read. A later event may still bring one.
     if (source === 'notification' && values.every((value) => value === null)) onVanished()
   }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { cancelKey, claimKey } from '../src/redis/keys.ts'
+import { argumentsOf, marksOf } from '../src/redis/script.ts'
 import { errorFields } from '../src/telemetry/log.ts'
 import type { Dialect } from '../src/dialect.ts'
 import type { Outcome } from '../src/job.ts'
@@ -33,21 +34,27 @@ export class Answers {
     this.#stop = stop
   }
 
+  /** Says that it has begun, where its kind of worker does. */
   look(wireId: string, run: string, isRedelivered: boolean): Promise<Look> {
-    const [key] = this.#options.dialect.resultKeys(wireId)
-    const keys = [claimKey(key), cancelKey(key), key]
-    return this.#insist((client) => client.lookBeforeRun(keys, [run, isRedelivered ? '1' : '0']))
+    const { dialect, resultTtlMs } = this.#options
+    const resultKeys = dialect.resultKeys(wireId)
+    const [first] = resultKeys
+    const running = argumentsOf(dialect.encodeRunning?.(new Date()) ?? [])
+    const args = [run, isRedelivered ? '1' : '0', marksOf(dialect), String(resultTtlMs), ...running]
+    return this.#insist((client) =>
+      client.lookBeforeRun([claimKey(first), cancelKey(first), ...resultKeys], args),
+    )
   }
 
   /** The first outcome of a run stands: tells whether this one does. */
   write(wireId: string, run: string, outcome: Outcome): Promise<'written' | 'stale' | 'answered'> {
     const { dialect, resultTtlMs } = this.#options
-    const [key] = dialect.resultKeys(wireId)
-    const writes = dialect.encodeOutcome(wireId, outcome, run === '' ? undefined : run)
-    const keys = [claimKey(key), ...writes.map((write) => write.key)]
-    const values = writes.map((write) => write.value)
+    const resultKeys = dialect.resultKeys(wireId)
+    const of = { wireId, run: run === '' ? undefined : run, now: new Date() }
+    const values = argumentsOf(dialect.encodeOutcome(outcome, of))
+    const args = [run, String(resultTtlMs), '', marksOf(dialect), ...values]
     return this.#insist((client) =>
-      client.writeAnswer(keys, [run, String(resultTtlMs), '', ...values]),
+      client.writeAnswer([claimKey(resultKeys[0]), ...resultKeys], args),
     )
   }
 

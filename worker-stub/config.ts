@@ -1,5 +1,6 @@
 import * as v from 'valibot'
-import { integer, number, readSettings, serversOf, sharedSettings, text } from '../src/config.ts'
+import { dialectSettingNames, readSettings, serversOf, sharedSettings } from '../src/config.ts'
+import { integer, number, text } from '../src/setting.ts'
 import type { Env } from '../src/config.ts'
 
 const innerLlmUrl = v.pipe(
@@ -23,7 +24,7 @@ const workerSettings = {
 } as const
 
 /** Every setting of the stub by name, for the test that holds .env.example and README against it. */
-export const workerSettingNames = Object.keys(workerSettings)
+export const workerSettingNames = [...Object.keys(workerSettings), ...dialectSettingNames]
 
 export type WorkerConfig = ReturnType<typeof readWorkerConfig>
 
@@ -32,7 +33,7 @@ export function readWorkerConfig(env: Env) {
   const set = readSettings(workerSettings, env)
   const { INNER_LLM_MODEL: model, INNER_LLM_API_KEY: apiKey } = set
   return {
-    ...serversOf(set),
+    ...serversOf(set, env),
     queue: set.QUEUE_NAME,
     concurrency: set.WORKER_CONCURRENCY,
     resultTtlMs: set.RESULT_TTL_S * 1000,

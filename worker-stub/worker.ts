@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { connectRabbitmq, declareQueue, deliveryOf } from '../src/rabbitmq/connect.ts'
+import { connectRabbitmq, declareQueue, deliveryOf, runOf } from '../src/rabbitmq/connect.ts'
 import { errorFields } from '../src/telemetry/log.ts'
 import { Answers } from './answers.ts'
 import { attempt } from './attempt.ts'
@@ -100,7 +100,7 @@ export class Worker {
     const { dialect, queue } = this.#options
     try {
       const { job, wireId } = dialect.decodeJob(deliveryOf(message), queue)
-      const run = String(message.properties.correlationId ?? '')
+      const run = runOf(message)
       const isRedelivered = message.fields.redelivered
       await attempt({ job, wireId, run, isRedelivered }, this.#attempt)
       channel.ack(message)

@@ -2,11 +2,12 @@ import { IllegalOperationError } from 'amqplib'
 import { GatewayError } from '../errors.ts'
 import { Link } from '../link.ts'
 import { errorFields } from '../telemetry/log.ts'
-import { connectRabbitmq } from './connect.ts'
+import { Broadcasts } from './broadcasts.ts'
+import { connectRabbitmq, contentProperties, runOf, runProperties } from './connect.ts'
 import { consumeDeadLetters } from './dead-letters.ts'
 import { QueueWatch } from './queue-watch.ts'
 import type { ChannelModel, ConfirmChannel, RecoveringChannelModel } from 'amqplib'
-import type { Delivery, QueueOptions } from '../dialect.ts'
+import type { Broadcast, Delivery, QueueOptions } from '../dialect.ts'
 import type { OnDeadLetter } from './dead-letters.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -47,6 +48,7 @@ export class Broker {
   readonly link = new Link()
   readonly #options: BrokerOptions
   readonly #queues: QueueWatch
+  readonly #broadcasts: Broadcasts
   /** Messages the broker gave back: the return always precedes the confirm. */
   readonly #returned = new Set<string>()
   #model: RecoveringChannelModel | undefined
@@ -58,6 +60,7 @@ export class Broker {
   constructor(options: BrokerOptions) {
     this.#options = options
     this.#queues = new QueueWatch(options.queues, options.queueOptions, options.log)
+    this.#broadcasts = new Broadcasts(options.log)
   }
 
   async open(): Promise<void> {
@@ -166,6 +169,11 @@ export class Broker {
     return new GatewayError('queue_full', `queue ${queue} is full: the broker refused the message`)
   }
 
+  /** To all workers, as far as they can be reached now: best effort. */
+  broadcast(broadcast: Broadcast): void {
+    this.#broadcasts.send(broadcast)
+  }
+
   /** Waits for outstanding confirms first: closing would make them look lost. */
   async close(deadlineMs: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined
@@ -195,14 +203,14 @@ export class Broker {
     if (onDeadLetter !== undefined)
       await consumeDeadLetters({ connection, queues, onDeadLetter, log })
     await this.#queues.attach(connection)
+    this.#broadcasts.attach(connection)
     await this.#openChannel(connection)
   }
 
   async #openChannel(connection: ChannelModel): Promise<void> {
     const channel = await connection.createConfirmChannel()
     channel.on('return', (message) => {
-      const { correlationId, messageId } = message.properties
-      this.#returned.add(returnKey(String(correlationId), String(messageId)))
+      this.#returned.add(returnKey(runOf(message), String(message.properties.messageId)))
       void this.#queues.look()
     })
     // Without a listener the library takes a channel's error for the connection's.
@@ -273,17 +281,15 @@ const notConnected = (cause?: unknown) =>
   new GatewayError('broker_down', 'the broker is not connected', { cause })
 
 function propertiesOf({ delivery, messageId, run, expirationMs }: Publication) {
-  const { contentType, contentEncoding, headers, priority } = delivery
+  const { priority } = delivery
   return {
     mandatory: true,
     persistent: true,
     messageId,
-    correlationId: run,
     // The broker closes the channel over a fraction or a negative number.
     expiration: String(Math.max(0, Math.floor(expirationMs))),
-    ...(contentType !== undefined && { contentType }),
-    ...(contentEncoding !== undefined && { contentEncoding }),
-    ...(headers !== undefined && { headers }),
+    ...contentProperties(delivery),
+    ...runProperties(delivery, run),
     ...(priority !== undefined && { priority }),
   }
 }

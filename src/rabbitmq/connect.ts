@@ -1,7 +1,7 @@
 import { connect, credentials } from 'amqplib'
 import { errorFields } from '../telemetry/log.ts'
 import type { Writable } from 'node:stream'
-import type { ChannelModel, ConsumeMessage, RecoveringChannelModel } from 'amqplib'
+import type { ChannelModel, ConsumeMessage, Message, RecoveringChannelModel } from 'amqplib'
 import type { Delivery, QueueOptions } from '../dialect.ts'
 import type { Log } from '../telemetry/log.ts'
 
@@ -131,6 +131,35 @@ async function declareProblem(
 
 /** A received message as dialects know it. */
 export function deliveryOf({ content, properties }: ConsumeMessage): Delivery {
-  const { contentType, contentEncoding, headers, priority } = properties
-  return { body: content, contentType, contentEncoding, priority, headers: headers ?? {} }
+  const { contentType, contentEncoding, headers, priority, correlationId } = properties
+  const fixed = { contentType, contentEncoding, priority, correlationId }
+  return { body: content, ...fixed, headers: headers ?? {} }
+}
+
+/** Those of a message's properties that say what its body is. Absent ones are left out: the library sends what it is given. */
+export function contentProperties({ contentType, contentEncoding, headers }: Delivery) {
+  return {
+    ...(contentType !== undefined && { contentType }),
+    ...(contentEncoding !== undefined && { contentEncoding }),
+    ...(headers !== undefined && { headers }),
+  }
+}
+
+/** Where the run travels whose wire format has a meaning of its own for the correlation id. */
+const RUN_HEADER = 'gateway_run'
+
+/** The properties that say which run a message is for. */
+export function runProperties({ correlationId, headers }: Delivery, run: string) {
+  if (correlationId === undefined) return { correlationId: run }
+  return { correlationId, headers: { ...headers, [RUN_HEADER]: run } }
+}
+
+/** The run that a message is for; '' when it names none. */
+export function runOf({ properties }: Pick<Message, 'properties'>): string {
+  const { headers, correlationId } = properties
+  const inHeader: unknown = headers?.[RUN_HEADER]
+  if (typeof inHeader === 'string') return inHeader
+  // Somebody else's, with the meaning that its wire format has for it.
+  const isTaskId = headers?.id !== undefined && headers.id === correlationId
+  return isTaskId ? '' : String(correlationId ?? '')
 }

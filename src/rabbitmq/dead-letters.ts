@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { deadQueueOf } from '../dialect.ts'
 import { errorFields } from '../telemetry/log.ts'
-import { declareQueue, deliveryOf } from './connect.ts'
+import { declareQueue, deliveryOf, runOf } from './connect.ts'
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib'
 import type { Delivery } from '../dialect.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -85,9 +85,8 @@ async function take(
   queue: string,
   message: ConsumeMessage,
 ): Promise<void> {
-  const { correlationId, headers } = message.properties
-  const reason = String(headers?.['x-first-death-reason'] ?? 'unknown')
-  const run = String(correlationId ?? '')
+  const reason = String(message.properties.headers?.['x-first-death-reason'] ?? 'unknown')
+  const run = runOf(message)
   try {
     await onDeadLetter({ queue, delivery: deliveryOf(message), run, reason })
     channel.ack(message)

@@ -1,5 +1,6 @@
 import { cancelKey, claimKey, deltasKey, pendingKey } from './keys.ts'
-import type { RedisWrite } from '../dialect.ts'
+import { argumentsOf, marksOf } from './script.ts'
+import type { Dialect, RedisWrite, Values } from '../dialect.ts'
 import type { RedisClient } from './connect.ts'
 import type { EnterReply } from './scripts.ts'
 
@@ -22,6 +23,8 @@ export interface ClaimRequest {
   /** What the sweep is to know us by, if we are to publish it. */
   readonly entry: string
   readonly idKind?: 'made' | 'derived' | undefined
+  /** What the worker expects to find, written with a new claim and as long as that is kept. */
+  readonly prepared: readonly RedisWrite[]
 }
 
 export interface Entered {
@@ -46,21 +49,34 @@ export interface Entered {
   readonly createdAt: number
 }
 
+type ReleaseRequest = Pick<ClaimRequest, 'keys' | 'prepared' | 'token' | 'entry'>
+
+/** An end that is no worker's. */
+export interface EndRequest {
+  readonly run: string
+  /** At the result keys, in their order. */
+  readonly values: Values
+  readonly ttlMs: number
+}
+
 /** Who asked for which id, with what, and which run answers: the record that all replicas share. */
 export class Claims {
   readonly #client: RedisClient
   readonly #index: string
+  readonly #marks: string
 
-  constructor(client: RedisClient, prefix: string) {
+  constructor(client: RedisClient, prefix: string, dialect: Pick<Dialect, 'ends'>) {
     this.#client = client
     this.#index = pendingKey(prefix)
+    this.#marks = marksOf(dialect)
   }
 
   async enter(request: ClaimRequest): Promise<Entered> {
     const { keys, fingerprint, owner, token, jobTtlMs, keepMs, graceMs, asker, entry } = request
     const [first] = keys as [string]
+    const expected = expectedOf(request)
     const reply: unknown = await this.#client.enterClaim(
-      [claimKey(first), this.#index, cancelKey(first), deltasKey(first), ...keys],
+      [claimKey(first), this.#index, cancelKey(first), deltasKey(first), ...expected.keys],
       [
         fingerprint,
         owner,
@@ -72,6 +88,9 @@ export class Claims {
         entry,
         String(request.indexTtlMs),
         request.idKind ?? '',
+        this.#marks,
+        String(keys.length),
+        ...expected.values,
       ],
     )
     const [verdict, run, state, answered, remainingMs, ageMs, lost, createdAt] = reply as EnterReply
@@ -89,33 +108,28 @@ export class Claims {
 
   /**
    * Who asked does so no more, because the client has left. The last one cancels
-   * the job, unless it has ended: then `writes` stand as its result.
+   * the job, unless it has ended: then `values` stand as its result.
    */
   async leave(
-    run: string,
-    asker: string,
-    writes: readonly RedisWrite[],
-    ttlMs: number,
+    keys: readonly string[],
+    { run, asker, values, ttlMs }: EndRequest & { readonly asker: string },
   ): Promise<'ended' | 'asked' | 'cancelled'> {
-    const keys = writes.map(({ key }) => key)
     const [first] = keys as [string]
     return this.#client.leaveClaim(
       [claimKey(first), cancelKey(first), ...keys],
-      [run, asker, String(ttlMs), ...writes.map(({ value }) => value)],
+      [run, asker, String(ttlMs), this.#marks, ...argumentsOf(values)],
     )
   }
 
-  /** Ends it, whoever asks for it, with `writes` as its result. `moved`: another run has the id now. */
+  /** Ends it, whoever asks for it, with `values` as its result. `moved`: another run has the id now. */
   async cancel(
-    run: string,
-    writes: readonly RedisWrite[],
-    ttlMs: number,
+    keys: readonly string[],
+    { run, values, ttlMs }: EndRequest,
   ): Promise<'moved' | 'ended' | 'cancelled'> {
-    const keys = writes.map(({ key }) => key)
     const [first] = keys as [string]
     return this.#client.cancelJob(
       [claimKey(first), cancelKey(first), ...keys],
-      [run, '', String(ttlMs), ...writes.map(({ value }) => value)],
+      [run, '', String(ttlMs), this.#marks, ...argumentsOf(values)],
     )
   }
 
@@ -128,9 +142,13 @@ export class Claims {
    * It was not accepted: as if nobody had asked. `false` when another has taken
    * it over meanwhile, who may have published it.
    */
-  async release(keys: readonly string[], token: string, entry: string): Promise<boolean> {
-    const claim = claimKey(keys[0] as string)
-    return (await this.#client.releaseClaim([claim, this.#index], [token, entry])) === 1
+  async release({ keys, prepared, token, entry }: ReleaseRequest): Promise<boolean> {
+    const written = prepared.map(({ key }) => key)
+    const released = await this.#client.releaseClaim(
+      [claimKey(keys[0] as string), this.#index, ...written],
+      [token, entry],
+    )
+    return released === 1
   }
 
   /** Its outcome is known: from here on, claim and result have `ttlMs` to live, and the sweep has not to look. */
@@ -148,11 +166,13 @@ export class Claims {
   }
 
   /** Writes a result as a worker would, where none stands. */
-  async answer(run: string, writes: readonly RedisWrite[], ttlMs: number): Promise<string> {
-    const keys = writes.map(({ key }) => key)
+  async answer(
+    keys: readonly string[],
+    { run, values, ttlMs }: EndRequest,
+  ): Promise<'written' | 'stale' | 'answered'> {
     return this.#client.writeAnswer(
       [claimKey(keys[0] as string), ...keys],
-      [run, String(ttlMs), '1', ...writes.map(({ value }) => value)],
+      [run, String(ttlMs), '1', this.#marks, ...argumentsOf(values)],
     )
   }
 
@@ -166,4 +186,12 @@ export class Claims {
     const [first] = keys as [string]
     await this.#client.dropForeign([claimKey(first), first], [run, value, isUnderWay ? '1' : ''])
   }
+}
+
+/** The result keys and what else the worker expects, each with what it is to hold. */
+function expectedOf({ keys, prepared }: ClaimRequest): { keys: string[]; values: string[] } {
+  const others = prepared.map(({ key }) => key).filter((key) => !keys.includes(key))
+  const all = [...keys, ...others]
+  const valueOf = (key: string): string => prepared.find((write) => write.key === key)?.value ?? ''
+  return { keys: all, values: all.map(valueOf) }
 }

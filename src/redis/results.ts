@@ -1,6 +1,8 @@
 import { ErrorReply, RESP_TYPES } from 'redis'
 import { GatewayError } from '../errors.ts'
 import { claimKey, pendingKey } from './keys.ts'
+import { marksOf } from './script.ts'
+import type { Dialect, Values } from '../dialect.ts'
 import type { RedisClient } from './connect.ts'
 import type { LookReply } from './job-scripts.ts'
 import type { TakeReply } from './scripts.ts'
@@ -11,11 +13,13 @@ const MAX_BYTES = 32 * 1024 * 1024
 
 export interface ReadResult {
   /** At the keys, in their order; `null` where there is nothing. */
-  readonly values: readonly (string | null)[]
+  readonly values: Values
   /** The run that the claim names; `null` without a claim. */
   readonly run: string | null
   /** Whatever stands there. */
   readonly isCancelled: boolean
+  /** The claim says that its outcome was read: since this read, or before. */
+  readonly isFinished: boolean
 }
 
 /** A claim, and what stands at its result keys. */
@@ -29,14 +33,14 @@ export interface StoredJob {
   readonly finishedAt: number | null
   /** What is left of the job's life; negative when it is over. */
   readonly lifeMs: number
-  readonly values: readonly (string | null)[]
+  readonly values: Values
 }
 
 export interface TakeOptions {
   /** The run that is waited for. */
   readonly run: string
-  /** Whether any value ends the job: then it is finished in the same step. */
-  readonly isEnd: boolean
+  /** A look, and no more: without it, a job that has ended is finished in the same step. */
+  readonly isLook?: boolean
   readonly ttlMs: number
   /** What the sweep knows it by, if it need not look any more; else ''. */
   readonly entry: string
@@ -46,10 +50,12 @@ export interface TakeOptions {
 export class Results {
   readonly #client: RedisClient
   readonly #index: string
+  readonly #marks: string
 
-  constructor(client: RedisClient, prefix: string) {
+  constructor(client: RedisClient, prefix: string, dialect: Pick<Dialect, 'ends'>) {
     this.#client = client
     this.#index = pendingKey(prefix)
+    this.#marks = marksOf(dialect)
   }
 
   /**
@@ -58,19 +64,21 @@ export class Results {
    * Redis cannot be asked.
    */
   async take(keys: readonly [string, ...string[]], options: TakeOptions): Promise<ReadResult> {
-    const { run: ours, isEnd, ttlMs, entry } = options
+    const { run: ours, isLook = false, ttlMs, entry } = options
     try {
       const claim = claimKey(keys[0])
       const reply: unknown = await this.#client.takeResult(
         [claim, this.#index, ...keys],
-        [ours, String(ttlMs), String(PIECE_BYTES), isEnd ? '1' : '', entry],
+        [ours, String(ttlMs), String(PIECE_BYTES), isLook ? '' : this.#marks, entry],
       )
-      const [run, state, ...pieces] = reply as TakeReply
+      const [run, state, finished, ...pieces] = reply as TakeReply
       const isCancelled = state === 'cancelled'
-      if (pieces.every(isWhole)) return { values: pieces, run, isCancelled }
+      const isFinished = finished === 1
+      if (pieces.every(isWhole)) return { values: pieces, run, isCancelled, isFinished }
       const values = await this.#complete(keys, pieces)
       // A run never comes back: if it is still the same, all pieces were written for it.
-      return { values, run: (await this.#client.hGet(claim, 'run')) ?? null, isCancelled }
+      const runNow = (await this.#client.hGet(claim, 'run')) ?? null
+      return { values, run: runNow, isCancelled, isFinished }
     } catch (error) {
       throw readError(error)
     }
@@ -78,18 +86,18 @@ export class Results {
 
   /**
    * The job as it stands, whichever run it is; `undefined` where nobody has asked
-   * for it. Marks the outcome as read, where any value is one. Rejects as `take` does.
+   * for it. Marks the outcome as read, if it has one. Rejects as `take` does.
    */
   async lookAt(
     keys: readonly [string, ...string[]],
-    { isEnd, ttlMs }: Pick<TakeOptions, 'isEnd' | 'ttlMs'>,
+    ttlMs: number,
   ): Promise<StoredJob | undefined> {
     const claim = claimKey(keys[0])
     try {
       for (;;) {
         const reply: unknown = await this.#client.lookAtJob(
           [claim, ...keys],
-          [String(PIECE_BYTES), isEnd ? '1' : '', String(ttlMs)],
+          [String(PIECE_BYTES), this.#marks, String(ttlMs)],
         )
         const [run, owner, state, outcome, created, finished, lifeMs, ...pieces] =
           reply as LookReply

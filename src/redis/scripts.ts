@@ -1,4 +1,4 @@
-import { NOW, script } from './script.ts'
+import { ENDED, NOW, script } from './script.ts'
 import { jobScripts } from './job-scripts.ts'
 
 /**
@@ -16,10 +16,11 @@ import { jobScripts } from './job-scripts.ts'
  */
 
 /**
- * KEYS: claim, index of the sweep, cancel, deltas, result keys. ARGV: fingerprint, owner, token
+ * KEYS: claim, index of the sweep, cancel, deltas, result keys, other keys that the worker expects. ARGV: fingerprint, owner, token
  * (the run of a new claim, and the holder), job ttl ms, how long a claim is kept after
  * that ms, grace of an unpublished claim ms, asker, entry for the index, ttl of the index ms,
- * 'made' where nobody else can have the id, 'derived' where it stands for one payload alone.
+ * 'made' where nobody else can have the id, 'derived' where it stands for one payload alone, marks, number of
+ * result keys, and for each of these and of the others what the worker expects there ('': nothing).
  * Returns verdict, run, state, whether a result stands (1 or 0), ms left, ms since it was claimed,
  * whether a result that had been read is gone (1 or 0), when it was first claimed.
  *
@@ -28,10 +29,11 @@ import { jobScripts } from './job-scripts.ts'
  * Nobody has read a result until the state says done: one that came after the
  * deadline is still the outcome for those who ask for the same.
  */
-const ENTER = `${NOW}
+const ENTER = `${NOW}${ENDED}
 local claim = redis.call('HMGET', KEYS[1], 'run', 'fingerprint', 'owner', 'state', 'outcome', 'since', 'deadline', 'created')
 local run, state, outcome, since, deadline = claim[1], claim[4], claim[5], claim[6], claim[7]
-local answered = redis.call('EXISTS', unpack(KEYS, 5))
+local lastResult = 4 + ARGV[12]
+local answered = ended(5, lastResult, ARGV[11]) and 1 or 0
 local function existing(verdict)
   return {verdict, run, state, answered, deadline - now, now - since, 0, tonumber(claim[8]) or 0}
 end
@@ -66,7 +68,10 @@ end
 
 track()
 -- The worker may have been faster: its message was sent together with this.
-if ARGV[10] ~= 'made' then redis.call('DEL', KEYS[1], unpack(KEYS, 3)) end
+if ARGV[10] ~= 'made' then redis.call('DEL', KEYS[1], unpack(KEYS, 3, lastResult)) end
+for i = 13, #ARGV do
+  if ARGV[i] ~= '' then redis.call('SET', KEYS[i - 8], ARGV[i], 'PX', ARGV[4] + ARGV[5]) end
+end
 redis.call('HSET', KEYS[1], 'run', ARGV[3], 'fingerprint', ARGV[1], 'owner', ARGV[2], 'holder', ARGV[3],
   'state', 'claimed', 'created', now, 'since', now, 'deadline', now + ARGV[4])
 ask()
@@ -81,14 +86,14 @@ if claim[1] == ARGV[1] and claim[2] == 'claimed' then redis.call('HSET', KEYS[1]
 `
 
 /**
- * The job was not accepted: as if nobody had asked. KEYS: claim, index. ARGV: the holder's token,
- * entry of the index. Returns 0 when another holds it meanwhile, who may have published it.
+ * The job was not accepted: as if nobody had asked. KEYS: claim, index, what the worker was to find. ARGV: the
+ * holder's token, entry of the index. Returns 0 when another holds it meanwhile, who may have published it.
  */
 const RELEASE = `
 redis.call('ZREM', KEYS[2], ARGV[2])
 local holder = redis.call('HGET', KEYS[1], 'holder')
 if holder and holder ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[1])
+redis.call('DEL', KEYS[1], unpack(KEYS, 3))
 return 1
 `
 
@@ -148,29 +153,30 @@ return {swept, left}
 `
 
 /**
- * What stands at the result keys, and the claim's run. With '1', any value ends the job: it is then
+ * What stands at the result keys, and the claim's run. A job that has ended by these marks is
  * finished in the same step, as FINISH does it, as what it is nobody knows yet ('read').
- * KEYS: claim, index, result keys. ARGV: run, ttl ms, bytes of a piece, '1' or '', entry of the index or ''.
- * Returns the claim's run and state, and of each value its first piece (false where nothing stands).
+ * KEYS: claim, index, result keys. ARGV: run, ttl ms, bytes of a piece, marks ('': a look and no more), entry of the index or ''.
+ * Returns the claim's run and state, 1 if it is finished, and of each value its first piece (false where nothing stands).
  */
-const TAKE = `${NOW}
+const TAKE = `${NOW}${ENDED}
 local claim = redis.call('HMGET', KEYS[1], 'run', 'state')
-local reply = {claim[1], claim[2]}
+local reply = {claim[1], claim[2], claim[2] == 'done' and 1 or 0}
 local stands = false
 for i = 3, #KEYS do
   local value = redis.call('GETRANGE', KEYS[i], 0, ARGV[3] - 1)
   if value == '' and redis.call('EXISTS', KEYS[i]) == 0 then value = false end
   stands = stands or value
-  reply[i] = value
+  reply[i + 1] = value
 end
 -- Once it is done its life has begun: being read again does not make it longer.
 local isNew = not claim[1] or (claim[1] == ARGV[1] and claim[2] ~= 'done' and claim[2] ~= 'cancelled')
-if ARGV[4] == '1' and stands and isNew then
+if stands and isNew and ARGV[4] ~= '' and (ARGV[4] == 'any' or ended(3, #KEYS, ARGV[4])) then
   -- Refused where memory has run out; the result is there all the same.
   if claim[1] then redis.pcall('HSET', KEYS[1], 'state', 'done', 'outcome', 'read', 'finished', now) end
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
   if ARGV[5] ~= '' then redis.call('ZREM', KEYS[2], ARGV[5]) end
+  reply[3] = 1
 end
 return reply
 `
@@ -191,14 +197,17 @@ end
 `
 
 /**
- * Whether a worker that has taken the message should run the job.
- * KEYS: claim, cancel, result. ARGV: run ('' when the message names none), '1' when redelivered.
+ * Whether a worker that has taken the message should run the job. If so, it says that it has begun.
+ * KEYS: claim, cancel, result keys. ARGV: run ('' when the message names none), '1' when redelivered, marks, ttl ms, values.
  */
-const LOOK = `
+const LOOK = `${ENDED}
 local run = redis.call('HGET', KEYS[1], 'run')
 if ARGV[1] ~= '' and run and run ~= ARGV[1] then return 'stale' end
 if redis.call('EXISTS', KEYS[2]) == 1 then return 'cancelled' end
-if (ARGV[1] ~= '' or ARGV[2] == '1') and redis.call('EXISTS', KEYS[3]) == 1 then return 'answered' end
+if (ARGV[1] ~= '' or ARGV[2] == '1') and ended(3, #KEYS, ARGV[3]) then return 'answered' end
+for i = 5, #ARGV do
+  if ARGV[i] ~= '' then redis.call('SET', KEYS[i - 2], ARGV[i], 'PX', ARGV[4]) end
+end
 return 'run'
 `
 
@@ -206,13 +215,15 @@ return 'run'
  * A worker's result: the first one of a run stands. A run whose claim has gone
  * may still answer; a message that names no run is from a gateway without claims,
  * and overwrites what stands there, unless it is told not to.
- * KEYS: claim, result keys. ARGV: run, ttl ms, '1' to overwrite nothing, values.
+ * KEYS: claim, result keys. ARGV: run, ttl ms, '1' to overwrite nothing, marks, values.
  */
-const ANSWER = `
+const ANSWER = `${ENDED}
 local run = redis.call('HGET', KEYS[1], 'run')
 if ARGV[1] ~= '' and run and run ~= ARGV[1] then return 'stale' end
-if (ARGV[1] ~= '' or ARGV[3] == '1') and redis.call('EXISTS', KEYS[2]) == 1 then return 'answered' end
-for i = 2, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 2], 'PX', ARGV[2]) end
+if (ARGV[1] ~= '' or ARGV[3] == '1') and ended(2, #KEYS, ARGV[4]) then return 'answered' end
+for i = 2, #KEYS do
+  if ARGV[i + 3] ~= '' then redis.call('SET', KEYS[i], ARGV[i + 3], 'PX', ARGV[2]) end
+end
 return 'written'
 `
 
@@ -227,7 +238,12 @@ export type EnterReply = [
   createdAt: number,
 ]
 
-export type TakeReply = [run: string | null, state: string | null, ...values: (string | null)[]]
+export type TakeReply = [
+  run: string | null,
+  state: string | null,
+  isFinished: number,
+  ...values: (string | null)[],
+]
 export type DueReply = [due: string[], nextInMs: number | '']
 export type SweepReply = [swept: number, lifeMs: number]
 

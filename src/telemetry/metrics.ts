@@ -65,6 +65,8 @@ export function createMetrics() {
       'Outcomes by what led to the read. reconcile and deadline above about 0: events are being lost',
       ['source'],
     ),
+    /** One for each outcome, where the worker writes once and nothing is lost. */
+    reads: counter('result_reads_total', 'Reads of the keys of jobs that wait here', ['source']),
     resultsLost: counter('results_lost_total', 'Results that were announced or read, and are gone'),
     notifySeconds: histogram('notify_to_read_seconds', 'Event to decoded outcome', LINK_BUCKETS),
     claims: counter('claims_total', 'What claims were found or turned into', ['result']),

@@ -1,53 +1,74 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import type { Decoded, Dialect } from '../../src/dialect.ts'
+import type { Delivery, Dialect, Standing, Values } from '../../src/dialect.ts'
 import type { Job, Outcome } from '../../src/job.ts'
+
+/** The job that was asked for when the bytes were captured. */
+export const capturedJob: Job = {
+  id: '12345',
+  owner: '',
+  queue: 'llm-api-queue',
+  messages: [{ role: 'user', content: 'What is AI?' }],
+  meta: { temperature: 0.5, tokensLimit: 1000, stopWords: ['stop'], model: 'gpt-model' },
+  priority: null,
+  source: 'local',
+}
 
 /** Bytes captured from a real worker and its gateway, and what they mean. */
 export interface Captured {
-  /** The job that was asked for when the bytes were captured. */
   readonly job: Job
   /** The message as it stood in the queue. */
-  readonly message: { readonly body: string; readonly priority?: number }
+  readonly message: CapturedMessage
   /** Values at `resultKeys`, in their order, and what they say. */
   readonly results: readonly {
     readonly name: string
-    readonly values: readonly (string | null)[]
-    readonly means: Decoded | undefined
+    readonly values: Values
+    readonly means: Standing
   }[]
   /** The keys of the job whose messages and results these are. */
   readonly keys: readonly string[]
+  /** Whether its results have a place for the run. */
+  readonly echoesRun?: boolean
 }
+
+/** As the library that captured it names the properties. */
+export interface CapturedMessage {
+  readonly body: string
+  readonly properties: {
+    readonly priority?: number
+    readonly content_type?: string
+    readonly content_encoding?: string
+    readonly correlation_id?: string
+    readonly headers?: Readonly<Record<string, unknown>>
+  }
+}
+
+const NOW = new Date('2026-11-22T09:54:51.250Z')
+const of = { wireId: capturedJob.id, now: NOW }
 
 /** What every dialect must do, whatever it looks like on the wire. */
 export function dialectConformance(dialect: Dialect, captured: Captured): void {
-  const { job } = captured
+  const { job, message } = captured
   const outcomes: Outcome[] = [
     { kind: 'succeeded', content: 'fine… «ИИ»\n' },
-    { kind: 'failed', type: 'ValueError', message: 'bad prompt' },
+    { kind: 'failed', type: 'Exception', message: 'bad prompt' },
     { kind: 'cancelled' },
   ]
-  /** As the gateway would read them after these writes. */
-  const valuesAfter = (writes: readonly { key: string; value: string }[]): (string | null)[] =>
-    dialect
-      .resultKeys(job.id)
-      .map((key) => writes.findLast((write) => write.key === key)?.value ?? null)
+  const encoded = dialect.encodeJob(job, job.id, NOW)
+  const received: Delivery = { ...deliveryOf(message), body: Buffer.from(message.body) }
 
   describe(`dialect ${dialect.name}`, () => {
     test('writes the captured message, field by field', () => {
-      const delivery = dialect.encodeJob(job, job.id)
-      expect(JSON.parse(delivery.body.toString())).toEqual(JSON.parse(captured.message.body))
-      expect(delivery.priority).toBe(captured.message.priority)
+      expect(JSON.parse(encoded.body.toString())).toEqual(JSON.parse(message.body))
+      expect({ ...encoded, body: '' }).toMatchObject({ ...deliveryOf(message), body: '' })
     })
 
     test('reads its own message back as the same job', () => {
-      const decoded = dialect.decodeJob(dialect.encodeJob(job, job.id), job.queue)
-      expect(decoded).toEqual({ job, wireId: job.id })
+      expect(dialect.decodeJob(encoded, job.queue)).toEqual({ job, wireId: job.id })
     })
 
     test('reads the captured message as that job', () => {
-      const delivery = { body: Buffer.from(captured.message.body) }
-      expect(dialect.decodeJob(delivery, job.queue).job).toEqual(job)
+      expect(dialect.decodeJob(received, job.queue)).toEqual({ job, wireId: job.id })
     })
 
     test('knows the captured keys', () => {
@@ -58,19 +79,39 @@ export function dialectConformance(dialect: Dialect, captured: Captured): void {
       expect(dialect.decodeResult(values)).toEqual(means)
     })
 
-    test('takes an absent result for a job that still runs', () => {
-      expect(dialect.decodeResult(captured.keys.map(() => null))).toBeUndefined()
+    test.each(captured.results)('its marks find an end where there is one: $name', (result) => {
+      expect(isMarked(dialect, result.values)).toBe(typeof result.means === 'object')
+    })
+
+    test('takes an absent result for a job that still waits', () => {
+      expect(dialect.decodeResult(captured.keys.map(() => null))).toBe('queued')
+    })
+
+    test('takes what the worker is to find for a job that still waits', () => {
+      const prepared = dialect.prepare?.(job, job.id, NOW) ?? []
+      const valueAt = (key: string) => prepared.find((write) => write.key === key)?.value ?? null
+      const values = dialect.resultKeys(job.id).map(valueAt)
+      expect(dialect.decodeResult(values)).toBe('queued')
+      expect(isMarked(dialect, values)).toBe(false)
     })
 
     test.each(outcomes)('a worker’s outcome arrives as it was written: $kind', (outcome) => {
-      const values = valuesAfter(dialect.encodeOutcome(job.id, outcome))
+      const values = dialect.encodeOutcome(outcome, of)
       expect(dialect.decodeResult(values)).toEqual({ outcome })
+      expect(isMarked(dialect, values)).toBe(true)
     })
 
-    test('the run a worker echoes arrives with the outcome', () => {
+    test('a job that expired at the worker has ended', () => {
+      const values = dialect.encodeOutcome({ kind: 'expired' }, of)
+      expect(dialect.decodeResult(values)).toBeTypeOf('object')
+      expect(isMarked(dialect, values)).toBe(true)
+    })
+
+    test('the run a worker echoes arrives with the outcome, where there is a place for it', () => {
       const outcome: Outcome = { kind: 'succeeded', content: 'x' }
-      const values = valuesAfter(dialect.encodeOutcome(job.id, outcome, 'run-1'))
-      expect(dialect.decodeResult(values)).toEqual({ outcome, run: 'run-1' })
+      const values = dialect.encodeOutcome(outcome, { ...of, run: 'run-1' })
+      const run = captured.echoesRun ? { run: 'run-1' } : {}
+      expect(dialect.decodeResult(values)).toEqual({ outcome, ...run })
     })
 
     test.each(['', '{', '[]', '42', 'null', '{}', '"canary"', 'canary', '{"canary":"canary"}'])(
@@ -82,9 +123,33 @@ export function dialectConformance(dialect: Dialect, captured: Captured): void {
       },
     )
 
-    test.each(['', '{', '{}', '{"kwargs":{}}'])('refuses a message not of its form: %s', (text) => {
-      expect(() => dialect.decodeJob({ body: Buffer.from(text) }, 'q')).toThrow(/^the message /)
-    })
+    test.each(['', '{', '{}', '{"kwargs":{}}', '[[],{},{}]'])(
+      'refuses a message not of its form: %s',
+      (text) => {
+        const decode = () => dialect.decodeJob({ ...received, body: Buffer.from(text) }, 'q')
+        expect(decode).toThrow(/^the message /)
+      },
+    )
+  })
+}
+
+function deliveryOf({ properties }: CapturedMessage): Omit<Delivery, 'body'> {
+  const { priority, content_type, content_encoding, correlation_id, headers } = properties
+  return {
+    ...(priority !== undefined && { priority }),
+    ...(content_type !== undefined && { contentType: content_type }),
+    ...(content_encoding !== undefined && { contentEncoding: content_encoding }),
+    ...(correlation_id !== undefined && { correlationId: correlation_id }),
+    ...(headers !== undefined && { headers }),
+  }
+}
+
+/** As the scripts in Redis look at it; of Lua's patterns, the dialects use what can be written in both. */
+function isMarked({ ends }: Dialect, values: Values): boolean {
+  if (ends === 'any') return values.some((value) => value !== null)
+  return ends.some(({ position, pattern }) => {
+    const head = values[position]?.slice(0, 256) ?? ''
+    return head !== '' && new RegExp(pattern.replaceAll('%', '\\').replace('{', '\\{')).test(head)
   })
 }
 

@@ -1,27 +1,17 @@
 import { expect, test } from 'vitest'
 import { protollmV1 } from '../../src/dialects/protollm-v1.ts'
-import { dialectConformance, fixture } from './conformance.ts'
-import type { Job } from '../../src/job.ts'
+import { capturedJob, dialectConformance, fixture } from './conformance.ts'
+import type { CapturedMessage } from './conformance.ts'
 
-const captured = fixture<{
-  job: { properties: { priority?: number }; body: string }
-  redis_after_work: Record<string, string>
-}>('protollm-v1/captured.json')
+const captured = fixture<{ job: CapturedMessage; redis_after_work: Record<string, string> }>(
+  'protollm-v1/captured.json',
+)
 const result = captured.redis_after_work['llm-api:12345'] as string
-const dialect = protollmV1({ prefix: 'llm-api' })
-const job: Job = {
-  id: '12345',
-  owner: '',
-  queue: 'llm-api-queue',
-  messages: [{ role: 'user', content: 'What is AI?' }],
-  meta: { temperature: 0.5, tokensLimit: 1000, stopWords: ['stop'], model: 'gpt-model' },
-  priority: null,
-  source: 'local',
-}
+const dialect = protollmV1.create({ REDIS_PREFIX: 'llm-api' })
 
 dialectConformance(dialect, {
-  job,
-  message: { body: captured.job.body },
+  job: capturedJob,
+  message: captured.job,
   keys: Object.keys(captured.redis_after_work),
   results: [
     {
@@ -32,6 +22,12 @@ dialectConformance(dialect, {
       },
     },
   ],
+  echoesRun: true,
+})
+
+test('a priority is carried by the message, for the queues of newer workers', () => {
+  const { priority } = dialect.encodeJob({ ...capturedJob, priority: 3 }, '1', new Date())
+  expect(priority).toBe(3)
 })
 
 test('an extended worker’s extras arrive', () => {

@@ -15,7 +15,7 @@ async function scene(url = inject('services').REDIS_URL) {
   await eventually('connected', () => connection.link.ready)
   const redis = await testRedis(url)
   const key = `scripts-${randomUUID()}`
-  const claims = new Claims(connection.client, key)
+  const claims = new Claims(connection.client, key, { ends: 'any' })
   const keys = [key] as const
   const enter = (fingerprint: string, token: string, graceMs = 5_000) => {
     const lives = {
@@ -25,30 +25,39 @@ async function scene(url = inject('services').REDIS_URL) {
       graceMs,
       entry: `1 ${token} id`,
     }
-    return claims.enter({ keys, fingerprint, owner: '', token, asker: `of ${token}`, ...lives })
+    return claims.enter({
+      keys,
+      fingerprint,
+      owner: '',
+      token,
+      asker: `of ${token}`,
+      prepared: [],
+      ...lives,
+    })
   }
   const leave = (run: string, asker: string) =>
-    claims.leave(run, `of ${asker}`, [{ key, value: 'cancelled' }], 5_000)
+    claims.leave(keys, { run, asker: `of ${asker}`, values: ['cancelled'], ttlMs: 5_000 })
+  const release = (token: string) => claims.release({ keys, prepared: [], token, entry: '' })
   const stored = () => redis.hGetAll(`{${key}}:claim`)
-  return { connection, claims, redis, key, keys, enter, leave, stored }
+  return { connection, claims, redis, key, keys, enter, leave, release, stored }
 }
 
 describe('a claim', () => {
   test('is released by its holder and by nobody else', async () => {
-    const { claims, keys, enter, stored } = await scene()
+    const { enter, release, stored } = await scene()
     await enter('f', 'first')
-    expect(await claims.release(keys, 'somebody', '')).toBe(false)
+    expect(await release('somebody')).toBe(false)
     expect((await stored()).run).toBe('first')
-    expect(await claims.release(keys, 'first', '')).toBe(true)
+    expect(await release('first')).toBe(true)
     expect(await stored()).toEqual({})
   })
 
   test('taken over keeps its run and changes its holder', async () => {
-    const { claims, keys, enter, stored } = await scene()
+    const { enter, release, stored } = await scene()
     await enter('f', 'first')
     const taken = await enter('f', 'second', -1)
     expect(taken).toMatchObject({ verdict: 'takeover', run: 'first' })
-    expect(await claims.release(keys, 'first', '')).toBe(false)
+    expect(await release('first')).toBe(false)
     expect(await stored()).toMatchObject({ run: 'first', holder: 'second' })
   })
 
@@ -126,9 +135,9 @@ describe('a claim', () => {
     await enter('f', 'first')
     await redis.set(key, 'x')
     await redis.configSet('maxmemory', '1')
-    const options = { run: 'first', isEnd: true, ttlMs: 5_000, entry: '1 first id' }
-    const taken = await new Results(connection.client, key).take(keys, options)
-    expect(taken).toEqual({ values: ['x'], run: 'first', isCancelled: false })
+    const options = { run: 'first', ttlMs: 5_000, entry: '1 first id' }
+    const taken = await new Results(connection.client, key, { ends: 'any' }).take(keys, options)
+    expect(taken).toEqual({ values: ['x'], run: 'first', isCancelled: false, isFinished: true })
     expect(await redis.pTTL(key)).toBeGreaterThan(0)
     await redis.persist(key)
     await claims.finish(keys, 'first', 'failed', 5_000)

@@ -40,6 +40,49 @@ describe('readConfig', () => {
     expect(() => readConfig(both)).toThrow('QUEUE_DURABLE must not be false with QUEUE_TYPE quorum')
   })
 
+  test('a queue has as many priorities as its worker declares, or as told', () => {
+    const declared = (env: Record<string, string>) => readConfig(env).queueOptions('q')
+    expect(declared({}).arguments).toEqual({})
+    const newer = { QUEUE_DURABLE: 'true', QUEUE_MAX_PRIORITY: '5' }
+    expect(declared(newer)).toEqual({ durable: true, arguments: { 'x-max-priority': 5 } })
+    expect(declared({ DIALECT: 'protollm-v1.1' })).toEqual(declared(newer))
+    const quorum = { QUEUE_TYPE: 'quorum', QUEUE_MAX_PRIORITY: '5' }
+    expect(() => readConfig(quorum)).toThrow('QUEUE_MAX_PRIORITY must not be set')
+  })
+
+  test('only the settings of the dialect that is spoken are looked at', () => {
+    const theirs = { CELERY_RESULT_BACKEND: 'rpc://', BASE_PRIORITY: 'high' }
+    expect(readConfig(theirs).dialect.name).toBe('protollm-v1')
+    expect(() => readConfig({ ...theirs, DIALECT: 'protollm-v1.1' })).toThrow('BASE_PRIORITY')
+    const celery = { ...theirs, DIALECT: 'celery-v2' }
+    expect(() => readConfig(celery)).toThrow('CELERY_RESULT_BACKEND must be a URL')
+  })
+
+  test('a Celery application’s addresses count where ours are not set', () => {
+    const celery = {
+      DIALECT: 'celery-v2',
+      CELERY_BROKER_URL: 'amqp://u:p@mq//',
+      CELERY_RESULT_BACKEND: 'redis://cache/1',
+    }
+    expect(readConfig(celery)).toMatchObject({
+      rabbitUrl: 'amqp://u:p@mq',
+      redisUrl: 'redis://cache/1',
+    })
+    expect(readWorkerConfig(celery).redisUrl).toBe('redis://cache/1')
+    const ours = { RABBIT_MQ_HOST: 'ours', REDIS_URL: 'redis://ours' }
+    expect(readConfig({ ...celery, ...ours })).toMatchObject({
+      rabbitUrl: 'amqp://admin:admin@ours:5672',
+      redisUrl: 'redis://ours',
+    })
+    expect(readConfig({ ...celery, DIALECT: 'protollm-v1' }).redisUrl).toContain('localhost')
+  })
+
+  test('what a 1.1 worker looks for may not be gone before its message', () => {
+    const env = { DIALECT: 'protollm-v1.1', JOB_TTL_S: '7200', RESULT_TTL_S: '3600' }
+    expect(() => readConfig(env)).toThrow('RESULT_TTL_S (3600) must be at least JOB_TTL_S (7200)')
+    expect(readConfig({ ...env, DIALECT: 'celery-v2' }).dialect.name).toBe('celery-v2')
+  })
+
   test('the default queue comes first, and no queue twice', () => {
     const { queues } = readConfig({ QUEUE_NAME: 'a', ALLOWED_QUEUES: 'b, a,c,' })
     expect(queues).toEqual(['a', 'b', 'c'])

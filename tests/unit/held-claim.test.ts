@@ -42,11 +42,17 @@ test('a link lost while another payload’s end is marked is told as such, and n
   const claim = new HeldClaim(
     { job, wireId: 'j', fingerprint: 'f' },
     {
-      dialect: protollmV1({ prefix: 'p' }),
+      dialect: protollmV1.create({ REDIS_PREFIX: 'p' }),
       claims,
       results: {
-        take: async () => ({ values: ['{"content":"x"}'], run: 'other', isCancelled: false }),
+        take: async () => ({
+          values: ['{"content":"x"}'],
+          run: 'other',
+          isCancelled: false,
+          isFinished: false,
+        }),
       },
+      announceCancel: () => {},
       sweepEntry: (wireId) => wireId,
       jobTtlMs: 1_000,
       resultTtlMs: 1_000,

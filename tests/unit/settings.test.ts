@@ -51,7 +51,8 @@ describe('the settings', () => {
     const compose = read('compose.yaml')
     const given = new Set([...compose.matchAll(/^ +([A-Z][A-Z_]+):/gm)].map(([, name]) => name))
     // The hosts are services of compose itself, the port and address are those inside the container.
-    const fixed = ['RABBIT_MQ_URL', 'REDIS_URL', 'API_HOST']
+    const addresses = ['RABBIT_MQ_URL', 'CELERY_BROKER_URL', 'REDIS_URL', 'CELERY_RESULT_BACKEND']
+    const fixed = [...addresses, 'API_HOST']
     const missing = ofPrograms.filter((name) => !given.has(name) && !fixed.includes(name))
     expect(missing).toEqual([])
     for (const name of ofCompose) expect(compose).toContain(`\${${name}:-`)

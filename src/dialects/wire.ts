@@ -1,0 +1,114 @@
+import * as v from 'valibot'
+import { WireFormatError } from '../dialect.ts'
+import type { Job, Outcome } from '../job.ts'
+
+/** What several kinds of worker have in common on the wire. */
+
+/**
+ * The JSON text of a message or result, checked. The problem is told by its place,
+ * never by its value: both may hold what a user wrote.
+ */
+export function readWire<T extends v.GenericSchema>(
+  schema: T,
+  text: string,
+  what: 'message' | 'result',
+): v.InferOutput<T> {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    throw new WireFormatError(`the ${what} is not JSON`)
+  }
+  const parsed = v.safeParse(schema, json)
+  if (parsed.success) return parsed.output
+  const place = v.getDotPath(parsed.issues[0]) ?? 'itself'
+  throw new WireFormatError(`the ${what} is not of its form at ${place}`)
+}
+
+const nullable = <T extends v.GenericSchema>(schema: T) => v.optional(v.nullable(schema), null)
+
+/** What `protollm_sdk` calls a ChatCompletionTransactionModel: the keyword arguments of every such task. */
+export const Kwargs = v.object({
+  prompt: v.object({
+    job_id: v.string(),
+    priority: nullable(v.number()),
+    source: v.optional(v.string(), 'local'),
+    meta: v.object({
+      temperature: nullable(v.number()),
+      tokens_limit: nullable(v.number()),
+      stop_words: nullable(v.array(v.string())),
+      model: nullable(v.string()),
+    }),
+    messages: v.array(v.object({ role: v.string(), content: v.string() })),
+  }),
+})
+
+/** `/generate` is a chat of one message on the wire, too. `extra` is what newer ones have besides. */
+export function encodeKwargs(job: Job, wireId: string, extra: object = {}) {
+  const { temperature, tokensLimit, stopWords, model } = job.meta
+  const meta = { temperature, tokens_limit: tokensLimit, stop_words: stopWords, model }
+  const prompt = { job_id: wireId, ...extra, meta, messages: job.messages }
+  return { prompt, prompt_type: 'chat_completion' }
+}
+
+export function decodeKwargs({ prompt }: v.InferOutput<typeof Kwargs>, queue: string): Job {
+  const { temperature, tokens_limit: tokensLimit, stop_words: stopWords, model } = prompt.meta
+  return {
+    id: prompt.job_id,
+    owner: '',
+    queue,
+    messages: prompt.messages,
+    meta: { temperature, tokensLimit, stopWords, model },
+    priority: prompt.priority,
+    source: prompt.source,
+  }
+}
+
+/** The task as protollm_api's own JSON has it, in both generations. */
+export const Task = v.object({ kwargs: Kwargs })
+
+export function encodeTask(kwargs: ReturnType<typeof encodeKwargs>): Buffer {
+  const id = kwargs.prompt.job_id
+  const task = { type: 'task', task: 'generate', args: [], kwargs, id, retries: 0, eta: null }
+  return Buffer.from(JSON.stringify(task))
+}
+
+/** An answer and what a worker may report beside it. Extras that are not of their type are dropped: they are not worth an answer. */
+export const Answer = v.object({
+  content: v.nullish(v.string()),
+  finish_reason: v.fallback(v.nullish(v.string()), undefined),
+  model: v.fallback(v.nullish(v.string()), undefined),
+  usage: v.fallback(
+    v.nullish(v.object({ prompt_tokens: v.number(), completion_tokens: v.number() })),
+    undefined,
+  ),
+})
+
+export function decodeAnswer(answer: v.InferOutput<typeof Answer>): Outcome {
+  const { content, usage, finish_reason: finishReason, model } = answer
+  if (typeof content !== 'string') throw new WireFormatError('the result has no content')
+  return {
+    kind: 'succeeded',
+    content,
+    ...(usage && {
+      usage: { promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens },
+    }),
+    ...(typeof finishReason === 'string' && { finishReason }),
+    ...(typeof model === 'string' && { model }),
+  }
+}
+
+export function encodeAnswer(outcome: Extract<Outcome, { kind: 'succeeded' }>): object {
+  const { content, usage, finishReason, model } = outcome
+  return {
+    content,
+    usage: usage && {
+      prompt_tokens: usage.promptTokens,
+      completion_tokens: usage.completionTokens,
+    },
+    finish_reason: finishReason,
+    model,
+  }
+}
+
+export const EXPIRED_MESSAGE = 'the job expired before it was started'
