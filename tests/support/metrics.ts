@@ -9,3 +9,9 @@ export async function metricsOf(url: string): Promise<Partial<Record<string, num
     }),
   )
 }
+
+/** A counter of all its labels together. */
+export async function counted(url: string, name: string): Promise<number> {
+  const series = Object.entries(await metricsOf(url)).filter(([key]) => key.startsWith(name))
+  return series.reduce((sum, [, value]) => sum + (value ?? 0), 0)
+}

@@ -1,0 +1,37 @@
+import { freshSettings, startGateway, testChannel, testRedis } from './scene.ts'
+import type { DialectName } from '../../src/dialects/index.ts'
+import type { Settings } from './scene.ts'
+
+/** Keys and ids of the test's own, whichever dialect is spoken: not all of them have a prefix. */
+export function dialectSettings(dialect: DialectName) {
+  const fresh = freshSettings()
+  const { REDIS_PREFIX: prefix } = fresh
+  return {
+    ...fresh,
+    DIALECT: dialect,
+    REDIS_PREFIX_FOR_STATUS: `${prefix}-status`,
+    REDIS_PREFIX_FOR_ANSWER: `${prefix}-answer`,
+  }
+}
+
+/** A gateway that speaks the dialect, and the test as its worker: it takes no message and writes what it likes. */
+export async function dialectScene(dialect: DialectName, more: Settings = {}) {
+  const settings = { ...dialectSettings(dialect), ...more }
+  const { REDIS_PREFIX_FOR_STATUS: status, REDIS_PREFIX_FOR_ANSWER: answer } = settings
+  const [redis, channel, gateway] = await Promise.all([
+    testRedis(),
+    testChannel(),
+    startGateway(settings),
+  ])
+  return {
+    settings,
+    redis,
+    channel,
+    gateway,
+    /** An id that no other test has. */
+    id: (name: string): string => `${settings.REDIS_PREFIX}-${name}`,
+    statusKey: (id: string): string => `${status}:${id}`,
+    answerKey: (id: string): string => `${answer}:${id}`,
+    metaKey: (id: string): string => `celery-task-meta-${id}`,
+  }
+}
