@@ -2,7 +2,7 @@ import { Acceptance, acceptanceUnknown } from './acceptance.ts'
 import { GatewayError } from './errors.ts'
 import { toGatewayError } from './gateway-error.ts'
 import { CLAIM_GRACE_MS, HeldClaim, conflict } from './held-claim.ts'
-import { ConfirmLost, publishUntilKnown } from './publish.ts'
+import { publishJob } from './publish-job.ts'
 import { ResultReader } from './result-reader.ts'
 import { Waiters } from './waiters.ts'
 import type { Decoded } from './dialect.ts'
@@ -24,7 +24,6 @@ const MARK_AFTER_MS = 1_000
 export interface PendingJobParts extends HeldClaimParts {
   readonly broker: Pick<Broker, 'publish' | 'link' | 'isBlocked' | 'workersOf' | 'hasWorkers'>
   readonly push: Pick<Push, 'watch'>
-  /** A job for a queue that nobody takes jobs from is refused. */
   readonly requireWorkers: boolean
   /** How long a request is held. */
   readonly timeoutMs: number
@@ -273,48 +272,21 @@ export class PendingJob {
     return this.waiters.isOver && (isToldOf || !this.#isKept)
   }
 
-  /**
-   * The wait does not stand behind the confirm: an outcome itself proves that the
-   * broker had the message. `before` is what is known of an earlier publish.
-   */
+  /** The wait does not stand behind the confirm: an outcome itself proves that the broker had the message. */
   async #publish(run: string, lifeMs: number, before: 'none' | 'unknown'): Promise<void> {
-    if (this.#isUnwanted) {
-      if (before === 'none') await this.#claim.release()
-      return
-    }
-    const { dialect, broker, requireWorkers, log } = this.#parts
-    const { queue } = this.job
-    if (requireWorkers && before === 'none') {
-      const hasWorkers = await broker.hasWorkers(queue)
-      // Asking takes a while: nobody may wait any more, or has been told that it was not published.
-      if (this.#isUnwanted) return void (await this.#claim.release())
-      if (!hasWorkers) {
-        if (!(await this.#claim.release())) throw acceptanceUnknown(new Error('taken over'))
-        throw new GatewayError('no_workers', `no worker takes jobs from queue ${queue}`)
-      }
-    }
-    this.moments.published = performance.now()
-    this.acceptance.unknown()
-    try {
-      const delivery = dialect.encodeJob(this.job, this.#wireId, new Date(Date.now() + lifeMs))
-      const isConfirmed = await publishUntilKnown({
-        broker,
-        publication: { queue, delivery, messageId: this.#wireId, run },
-        lifeMs,
-        isOver: () => this.#isUnwanted,
-        onRepublish: () => (this.#claim.mayRunTwice = true),
-        onLateConfirm: () => this.#markPublished(),
-        log,
-      })
-      if (!isConfirmed) return
-    } catch (error) {
-      // Refused, and never sent before: as if nobody had asked, unless another has taken it over meanwhile.
-      const isRefused = before === 'none' && !(error instanceof ConfirmLost)
-      if (!isRefused || !(await this.#claim.release())) throw acceptanceUnknown(error)
-      this.acceptance.none()
-      throw error
-    }
-    this.acceptance.accepted()
+    const isAccepted = await publishJob(this.#parts, {
+      job: this.job,
+      wireId: this.#wireId,
+      claim: this.#claim,
+      acceptance: this.acceptance,
+      run,
+      lifeMs,
+      before,
+      isUnwanted: () => this.#isUnwanted,
+      onSend: () => (this.moments.published = performance.now()),
+      onLateConfirm: () => this.#markPublished(),
+    })
+    if (!isAccepted) return
     const { ending } = this.waiters
     if (ending !== undefined && 'outcome' in ending) return
     this.#isUnmarked = true
