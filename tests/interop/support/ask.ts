@@ -55,6 +55,12 @@ export function tally(asked: readonly Asked[]): Record<string, number> {
   return counts
 }
 
+/** The worker's own message and no more: what each `fail:` was told to say, after the type. */
+export const saidOtherwise = (asked: readonly Asked[], type: string): readonly Asked[] =>
+  asked
+    .filter(({ outcome }) => outcome.startsWith('502'))
+    .filter(({ content, detail }) => detail !== content.replace('fail:', `${type}:`))
+
 /** No two the same, so that an answer to another request is a wrong one. */
 export const unique = (total: number, text = 'payload of'): string[] =>
   Array.from({ length: total }, () => `${text} ${randomUUID()}`)
