@@ -34,10 +34,20 @@ export function startProgram(
   const args = watch
     ? ['node_modules/tsx/dist/cli.mjs', 'watch', '--clear-screen=false', entry]
     : [...(entry.endsWith('.ts') ? ['--import', 'tsx'] : []), entry]
-  const child = spawn(process.execPath, args, {
+  return startCommand(process.execPath, args, settings, { watch })
+}
+
+/** Any other program, in the same way. `onError` takes what it writes to standard error, which else is ours. */
+export function startCommand(
+  command: string,
+  args: readonly string[],
+  settings: Readonly<Record<string, string>>,
+  { watch = false, onError }: { watch?: boolean; onError?: (text: string) => void } = {},
+): Program {
+  const child = spawn(command, args, {
     cwd: ROOT,
     env: { PATH: process.env.PATH, ...settings },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', onError === undefined ? 'inherit' : 'pipe'],
     // A group of its own: a terminal's Ctrl-C reaches us alone, and a watcher goes with what it watches.
     detached: true,
   })
@@ -45,8 +55,8 @@ export function startProgram(
   keeper ??= new Keeper()
   keeper.remember(child, `kill -9 -${pid}`)
   const log = new Lines()
-  child.stdout.setEncoding('utf8')
-  child.stdout.on('data', (text: string) => log.write(text))
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => log.write(text))
+  if (onError !== undefined) child.stderr?.setEncoding('utf8').on('data', onError)
   const ended = new Promise<number | NodeJS.Signals>((resolve) => {
     child.once('exit', (code, signal) => {
       keeper?.forget(child)

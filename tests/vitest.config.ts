@@ -34,6 +34,17 @@ export default defineConfig({
       {
         root,
         test: {
+          // Real workers and clients in Python; `npm run test:interop`.
+          name: 'interop',
+          include: process.env.INTEROP === 'all' ? ['tests/interop/**/*.test.ts'] : [],
+          ...withServers,
+          globalSetup: [withServers.globalSetup, 'tests/interop/global-setup.ts'],
+          testTimeout: 120_000,
+        },
+      },
+      {
+        root,
+        test: {
           name: 'servers',
           include: ['tests/{integration,e2e,security}/**/*.test.ts', 'tests/faults/*.test.ts'],
           ...withServers,

@@ -1,0 +1,160 @@
+import { randomUUID } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { ask as request, submit } from '../support/jobs.ts'
+import { metricsOf } from '../support/metrics.ts'
+import { freshSettings, startGateway } from '../support/scene.ts'
+import { MEGABYTE, ODD_TEXTS, ask, askAll, saidOtherwise, tally, unique } from './support/ask.ts'
+import { answerFromCapture } from './support/captured.ts'
+import { environmentOf, isMissing, whyMissing } from './support/environment.ts'
+import { startRealWorker } from './support/worker.ts'
+import type { Settings } from '../support/scene.ts'
+
+const environment = environmentOf('celery-5')
+type Pool = 'prefork' | 'solo'
+
+/** The addresses under the names by which a Celery project knows them. */
+function settingsOf(more: Settings = {}) {
+  const { RABBIT_MQ_URL, REDIS_URL, ...settings } = freshSettings()
+  return {
+    ...settings,
+    QUEUE_NAME: settings.QUEUE_NAME,
+    DIALECT: 'celery-v2',
+    CELERY_TASK_NAME: 'generate',
+    CELERY_BROKER_URL: String(RABBIT_MQ_URL),
+    CELERY_RESULT_BACKEND: String(REDIS_URL),
+    ...more,
+  }
+}
+
+async function scene(pool: Pool, more: Settings = {}, processes = 2) {
+  const settings = settingsOf(more)
+  const command = ['-m', 'celery', '-A', 'celery_app', 'worker', '-Q', settings.QUEUE_NAME]
+  const options = ['-P', pool, '-c', String(processes), '-n', `${settings.QUEUE_NAME}@%h`]
+  const quiet = ['--without-gossip', '--without-mingle', '-l', 'WARNING']
+  const startWorker = () =>
+    startRealWorker(environment, [...command, ...options, ...quiet], settings, pool)
+  const worker = await startWorker()
+  const { url } = await startGateway(settings)
+  return { worker, startWorker, url }
+}
+
+/** However they came about. */
+async function resultReads(url: string): Promise<number> {
+  const counts = Object.entries(await metricsOf(url))
+  const reads = counts.filter(([name]) => name.startsWith('gateway_result_reads_total'))
+  return reads.reduce((sum, [, count]) => sum + (count ?? 0), 0)
+}
+
+test('what a Celery worker once wrote is understood', async () => {
+  const { status, body } = await answerFromCapture('celery-v2', (key) => key, settingsOf())
+  expect({ status, body }).toEqual({ status: 200, body: { content: 'echo: What is AI?' } })
+})
+
+const title = `Celery${whyMissing(environment)}`
+describe.skipIf(isMissing(environment)).each<Pool>(['prefork', 'solo'])(`${title}, %s`, (pool) => {
+  test('each of 200 requests, 32 at a time, gets its own answer', async () => {
+    const { worker, url } = await scene(pool)
+    const asked = await askAll(url, unique(200), 32)
+    worker.count(asked)
+    expect(tally(asked)).toEqual({ 200: 200 })
+  })
+
+  test('a text comes back as it was sent, whatever is in it and however long it is', async () => {
+    const { worker, url } = await scene(pool, { MAX_BODY_BYTES: '4194304' })
+    const asked = await askAll(url, [...ODD_TEXTS, MEGABYTE], 4)
+    worker.count(asked)
+    expect(asked.filter(({ outcome }) => outcome !== '200')).toEqual([])
+  })
+
+  test('a failure carries its text as it was raised and no traceback, and the worker serves on', async () => {
+    const { worker, url } = await scene(pool)
+    const failing = ODD_TEXTS.map((text) => `fail: ${text.trim()}`)
+    const asked = [...(await askAll(url, failing, 4)), await ask(url, 'anything else')]
+    worker.count(asked)
+    expect(tally(asked)).toEqual({ '502 worker_failed': ODD_TEXTS.length, 200: 1 })
+    expect(saidOtherwise(asked, 'RuntimeError')).toEqual([])
+  })
+
+  test('a job that raised shows the type and the message', async () => {
+    const { url } = await scene(pool)
+    const { body } = await submit(url, { content: 'fail: out of memory' })
+    const wait = { prefer: 'wait=10' }
+    const ended = await request(`${url}/jobs/${body.job_id}`, 'GET', undefined, wait)
+    expect(ended.body).toMatchObject({
+      status: 'failed',
+      outcome: { error: { type: 'RuntimeError', message: 'out of memory' } },
+    })
+    expect(JSON.stringify(ended.body)).not.toContain('Traceback')
+  })
+
+  test('a killed worker has lost the job it ran, for it acknowledges early; the rest is answered', async () => {
+    const { worker, startWorker, url } = await scene(pool, { TIMEOUT: '10' }, 1)
+    const contents = [...unique(60), 'sleep:60 until killed', ...unique(139)]
+    const asking = askAll(url, contents, 16)
+    await worker.begun('sleep:60')
+    await worker.end('SIGKILL')
+    const next = await startWorker()
+    const asked = await asking
+    next.count(asked)
+    expect(tally(asked)).toEqual({ 200: 199, '504 timed_out': 1 })
+    expect(asked.find(({ outcome }) => outcome !== '200')?.content).toBe('sleep:60 until killed')
+  })
+
+  test('a killed worker with acks_late has lost nothing', async () => {
+    const { worker, startWorker, url } = await scene(pool, { ACKS_LATE: 'true', TIMEOUT: '30' })
+    const contents = [...unique(60), 'sleep:2 and be killed', ...unique(139)]
+    const asking = askAll(url, contents, 16)
+    await worker.begun('sleep:2')
+    await worker.end('SIGKILL')
+    const next = await startWorker()
+    const asked = await asking
+    next.count(asked)
+    expect(tally(asked)).toEqual({ 200: 200 })
+  })
+})
+
+describe.skipIf(isMissing(environment))(`${title}, with a pool`, () => {
+  test('1,000 jobs are answered rightly, with at most one read of the result each', async () => {
+    const { worker, url } = await scene('prefork')
+    const before = await resultReads(url)
+    const asked = await askAll(url, unique(1_000), 32)
+    const reads = (await resultReads(url)) - before
+    worker.count(asked)
+    expect(tally(asked)).toEqual({ 200: 1_000 })
+    expect(reads).toBeGreaterThan(0)
+    expect(reads).toBeLessThanOrEqual(1_000)
+  })
+
+  test('a process of the pool that dies fails its job, and the worker serves on', async () => {
+    const { worker, url } = await scene('prefork')
+    const asked = [await ask(url, 'die: without a word'), await ask(url, 'anything else')]
+    worker.count(asked)
+    expect(asked.map(({ outcome }) => outcome)).toEqual(['502 worker_failed', '200'])
+    expect(asked[0]?.detail).toContain('WorkerLostError: Worker exited prematurely')
+  })
+
+  test('with reject_on_worker_lost a process of the pool may die, and its job is run again', async () => {
+    const { worker, url } = await scene('prefork', { ACKS_LATE: 'true', TIMEOUT: '30' })
+    const asking = askAll(url, [...unique(30), 'sleep:2 and be killed', ...unique(69)], 16)
+    process.kill(await worker.begun('sleep:2'), 'SIGKILL')
+    const asked = await asking
+    worker.count(asked)
+    expect(tally(asked)).toEqual({ 200: 100 })
+    expect(worker.started().filter((content) => content.startsWith('sleep:2'))).toHaveLength(2)
+  })
+
+  test('a job that is cancelled in the queue never starts', async () => {
+    const { worker, url } = await scene('prefork', {}, 1)
+    const busy = ask(url, 'sleep:2 and keep the worker busy')
+    await worker.begun('sleep:2')
+    const job = { job_id: randomUUID(), content: 'cancelled before its turn' }
+    await submit(url, job)
+    const cancelled = await request(`${url}/jobs/${job.job_id}`, 'DELETE')
+    const asked = [await busy, await ask(url, 'after it')]
+    worker.count(asked)
+    expect(cancelled.body).toMatchObject({ status: 'cancelled', outcome: null })
+    expect(worker.started()).toEqual(['sleep:2 and keep the worker busy', 'after it'])
+    const { body } = await request(`${url}/jobs/${job.job_id}`, 'GET')
+    expect(body).toMatchObject({ status: 'cancelled', outcome: null })
+  })
+})

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { ask as request, submit } from '../support/jobs.ts'
+import { freshSettings, startGateway } from '../support/scene.ts'
+import { MEGABYTE, ODD_TEXTS, ask, askAll, saidOtherwise, tally, unique } from './support/ask.ts'
+import { answerFromCapture } from './support/captured.ts'
+import { environmentOf, isMissing, whyMissing } from './support/environment.ts'
+import { startRealWorker } from './support/worker.ts'
+import type { Settings } from '../support/scene.ts'
+
+const environment = environmentOf('protollm-api-1.1.5')
+
+function settingsOf(more: Settings = {}) {
+  const settings = freshSettings()
+  return {
+    ...settings,
+    DIALECT: 'protollm-v1.1',
+    REDIS_PREFIX_FOR_STATUS: `${settings.REDIS_PREFIX}-status`,
+    REDIS_PREFIX_FOR_ANSWER: `${settings.REDIS_PREFIX}-answer`,
+    BASE_PRIORITY: '1',
+    ...more,
+  }
+}
+
+async function scene(more: Settings = {}) {
+  const settings = settingsOf(more)
+  const startWorker = () => startRealWorker(environment, ['-m', 'protollm_api_1_1'], settings)
+  const worker = await startWorker()
+  const { url } = await startGateway(settings)
+  return { worker, startWorker, url }
+}
+
+test('what a protollm 1.1 worker once wrote is understood', async () => {
+  const settings = settingsOf()
+  const keyOf = (key: string): string =>
+    key
+      .replace('job-status', settings.REDIS_PREFIX_FOR_STATUS)
+      .replace('job-answer', settings.REDIS_PREFIX_FOR_ANSWER)
+  const { status, body } = await answerFromCapture('protollm-v1.1', keyOf, settings)
+  const content = "Test answer (your prompt) :role='user' content='What is AI?'"
+  expect({ status, body }).toEqual({ status: 200, body: { content } })
+})
+
+describe.skipIf(isMissing(environment))(`protollm-api 1.1.5${whyMissing(environment)}`, () => {
+  test('each of 200 requests, 32 at a time, gets its own answer', async () => {
+    const { worker, url } = await scene()
+    const asked = await askAll(url, unique(200), 32)
+    worker.count(asked)
+    expect(tally(asked)).toEqual({ 200: 200 })
+  })
+
+  test('of 1,000 jobs every tenth fails with its own message, and none hangs', async () => {
+    const { worker, url } = await scene()
+    const contents = unique(1_000).map((text, at) => (at % 10 === 0 ? `fail: ${text}` : text))
+    const asked = await askAll(url, contents, 32)
+    worker.count(asked)
+    expect(tally(asked)).toEqual({ 200: 900, '502 worker_failed': 100 })
+    expect(saidOtherwise(asked, 'Exception')).toEqual([])
+  })
+
+  test('a text comes back as it was sent, whatever is in it and however long it is', async () => {
+    const { worker, url } = await scene({ MAX_BODY_BYTES: '4194304' })
+    const asked = await askAll(url, [...ODD_TEXTS, MEGABYTE], 4)
+    worker.count(asked)
+    expect(asked.filter(({ outcome }) => outcome !== '200')).toEqual([])
+  })
+
+  test('a failure carries its text as it was raised, and the worker serves on', async () => {
+    const { worker, url } = await scene()
+    const failing = ODD_TEXTS.map((text) => `fail: ${text.trim()}`)
+    const asked = [...(await askAll(url, failing, 4)), await ask(url, 'anything else')]
+    worker.count(asked)
+    expect(tally(asked)).toEqual({ '502 worker_failed': ODD_TEXTS.length, 200: 1 })
+    expect(saidOtherwise(asked, 'Exception')).toEqual([])
+  })
+
+  test('a killed worker’s backlog is run by the next one', async () => {
+    const { worker, startWorker, url } = await scene({ TIMEOUT: '30' })
+    const contents = [...unique(60), 'sleep:2 and be killed', ...unique(139)]
+    const asking = askAll(url, contents, 16)
+    await worker.begun('sleep:2')
+    await worker.end('SIGKILL')
+    const next = await startWorker()
+    const asked = await asking
+    next.count(asked)
+    expect(tally(asked)).toEqual({ 200: 200 })
+  })
+
+  test('a job shows that it waits, that it runs, and how it ended', async () => {
+    const { worker, url } = await scene()
+    const job = { job_id: randomUUID(), content: 'sleep:1 in the second place' }
+    const at = `${url}/jobs/${job.job_id}`
+    const look = async (): Promise<string> => (await request(at, 'GET')).body.status
+    const first = ask(url, 'sleep:1 in the first place')
+    await worker.begun('sleep:1 in the first')
+    await submit(url, job)
+    const statuses = [await look()]
+    await worker.begun('sleep:1 in the second')
+    statuses.push(await look())
+    const ended = await request(at, 'GET', undefined, { prefer: 'wait=10' })
+    statuses.push(ended.body.status)
+    worker.count([await first, { ...job, id: job.job_id, outcome: '200', detail: undefined }])
+    expect(statuses).toEqual(['queued', 'running', 'succeeded'])
+    expect(ended.body.outcome?.content).toBe('echo: sleep:1 in the second place')
+  })
+})
