@@ -7,7 +7,7 @@ import type { Job, Outcome } from '../job.ts'
 
 /**
  * The wire format of protollm-api 1.1.x and its worker, as captured from 1.1.1:
- * `tests/dialects/fixtures/protollm-v1-1/captured.json`.
+ * `tests/dialects/fixtures/protollm-v1.1/captured.json`.
  *
  * Two keys tell how a job stands. The status has to be there before the message
  * comes and as long as it may come again: a worker that finds none gives the

@@ -8,7 +8,7 @@ const captured = fixture<{
   job: CapturedMessage
   redis_after_submit: Keys
   redis_after_work: Keys
-}>('protollm-v1-1/captured.json')
+}>('protollm-v1.1/captured.json')
 const { redis_after_submit: submitted, redis_after_work: worked } = captured
 const dialect = protollmV11.create({
   REDIS_PREFIX_FOR_STATUS: 'job-status',
