@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { ask as request, submit } from '../support/jobs.ts'
-import { metricsOf } from '../support/metrics.ts'
+import { counted } from '../support/metrics.ts'
 import { freshSettings, startGateway } from '../support/scene.ts'
 import { MEGABYTE, ODD_TEXTS, ask, askAll, saidOtherwise, tally, unique } from './support/ask.ts'
 import { answerFromCapture } from './support/captured.ts'
@@ -26,23 +26,19 @@ function settingsOf(more: Settings = {}) {
   }
 }
 
-async function scene(pool: Pool, more: Settings = {}, processes = 2) {
-  const settings = settingsOf(more)
+function programOf(settings: ReturnType<typeof settingsOf>, pool: Pool, processes = 2) {
   const command = ['-m', 'celery', '-A', 'celery_app', 'worker', '-Q', settings.QUEUE_NAME]
   const options = ['-P', pool, '-c', String(processes), '-n', `${settings.QUEUE_NAME}@%h`]
   const quiet = ['--without-gossip', '--without-mingle', '-l', 'WARNING']
-  const startWorker = () =>
-    startRealWorker(environment, [...command, ...options, ...quiet], settings, pool)
+  return () => startRealWorker(environment, [...command, ...options, ...quiet], settings, pool)
+}
+
+async function scene(pool: Pool, more: Settings = {}, processes = 2) {
+  const settings = settingsOf(more)
+  const startWorker = programOf(settings, pool, processes)
   const worker = await startWorker()
   const { url } = await startGateway(settings)
   return { worker, startWorker, url }
-}
-
-/** However they came about. */
-async function resultReads(url: string): Promise<number> {
-  const counts = Object.entries(await metricsOf(url))
-  const reads = counts.filter(([name]) => name.startsWith('gateway_result_reads_total'))
-  return reads.reduce((sum, [, count]) => sum + (count ?? 0), 0)
 }
 
 test('what a Celery worker once wrote is understood', async () => {
@@ -59,6 +55,15 @@ describe.skipIf(isMissing(environment)).each<Pool>(['prefork', 'solo'])(`${title
     expect(tally(asked)).toEqual({ 200: 200 })
   })
 
+  test('the gateway may come first: both declare the queue alike', async () => {
+    const settings = settingsOf()
+    const { url } = await startGateway(settings)
+    const worker = await programOf(settings, pool)()
+    const asked = [await ask(url, 'anything')]
+    worker.count(asked)
+    expect(tally(asked)).toEqual({ 200: 1 })
+  })
+
   test('a text comes back as it was sent, whatever is in it and however long it is', async () => {
     const { worker, url } = await scene(pool, { MAX_BODY_BYTES: '4194304' })
     const asked = await askAll(url, [...ODD_TEXTS, MEGABYTE], 4)
@@ -68,7 +73,7 @@ describe.skipIf(isMissing(environment)).each<Pool>(['prefork', 'solo'])(`${title
 
   test('a failure carries its text as it was raised and no traceback, and the worker serves on', async () => {
     const { worker, url } = await scene(pool)
-    const failing = ODD_TEXTS.map((text) => `fail: ${text.trim()}`)
+    const failing = ODD_TEXTS.map((text) => `fail: ${text}`)
     const asked = [...(await askAll(url, failing, 4)), await ask(url, 'anything else')]
     worker.count(asked)
     expect(tally(asked)).toEqual({ '502 worker_failed': ODD_TEXTS.length, 200: 1 })
@@ -87,19 +92,6 @@ describe.skipIf(isMissing(environment)).each<Pool>(['prefork', 'solo'])(`${title
     expect(JSON.stringify(ended.body)).not.toContain('Traceback')
   })
 
-  test('a killed worker has lost the job it ran, for it acknowledges early; the rest is answered', async () => {
-    const { worker, startWorker, url } = await scene(pool, { TIMEOUT: '10' }, 1)
-    const contents = [...unique(60), 'sleep:60 until killed', ...unique(139)]
-    const asking = askAll(url, contents, 16)
-    await worker.begun('sleep:60')
-    await worker.end('SIGKILL')
-    const next = await startWorker()
-    const asked = await asking
-    next.count(asked)
-    expect(tally(asked)).toEqual({ 200: 199, '504 timed_out': 1 })
-    expect(asked.find(({ outcome }) => outcome !== '200')?.content).toBe('sleep:60 until killed')
-  })
-
   test('a killed worker with acks_late has lost nothing', async () => {
     const { worker, startWorker, url } = await scene(pool, { ACKS_LATE: 'true', TIMEOUT: '30' })
     const contents = [...unique(60), 'sleep:2 and be killed', ...unique(139)]
@@ -116,13 +108,26 @@ describe.skipIf(isMissing(environment)).each<Pool>(['prefork', 'solo'])(`${title
 describe.skipIf(isMissing(environment))(`${title}, with a pool`, () => {
   test('1,000 jobs are answered rightly, with at most one read of the result each', async () => {
     const { worker, url } = await scene('prefork')
-    const before = await resultReads(url)
+    const reads = () => counted(url, 'gateway_result_reads_total')
+    const before = await reads()
     const asked = await askAll(url, unique(1_000), 32)
-    const reads = (await resultReads(url)) - before
     worker.count(asked)
     expect(tally(asked)).toEqual({ 200: 1_000 })
-    expect(reads).toBeGreaterThan(0)
-    expect(reads).toBeLessThanOrEqual(1_000)
+    expect((await reads()) - before).toBeGreaterThan(0)
+    expect((await reads()) - before).toBeLessThanOrEqual(1_000)
+  })
+
+  test('a killed worker has lost the job it ran, for it acknowledges early, and no other', async () => {
+    const { worker, startWorker, url } = await scene('prefork', { TIMEOUT: '10' }, 1)
+    const contents = [...unique(60), 'sleep:60 until killed', ...unique(139)]
+    const asking = askAll(url, contents, 16)
+    await worker.begun('sleep:60')
+    await worker.end('SIGKILL')
+    const next = await startWorker()
+    const asked = await asking
+    next.count(asked)
+    expect(tally(asked)).toEqual({ 200: 199, '504 timed_out': 1 })
+    expect(asked.find(({ outcome }) => outcome !== '200')?.content).toBe('sleep:60 until killed')
   })
 
   test('a process of the pool that dies fails its job, and the worker serves on', async () => {
@@ -154,6 +159,36 @@ describe.skipIf(isMissing(environment))(`${title}, with a pool`, () => {
     worker.count(asked)
     expect(cancelled.body).toMatchObject({ status: 'cancelled', outcome: null })
     expect(worker.started()).toEqual(['sleep:2 and keep the worker busy', 'after it'])
+    const { body } = await request(`${url}/jobs/${job.job_id}`, 'GET')
+    expect(body).toMatchObject({ status: 'cancelled', outcome: null })
+  })
+})
+
+describe.skipIf(isMissing(environment))(`${title}, without a pool`, () => {
+  // Celery writes an acknowledgement when its loop comes round again; here it stands still for the job.
+  test('a killed worker has lost nothing: what it ran was not acknowledged yet', async () => {
+    const { worker, startWorker, url } = await scene('solo', { TIMEOUT: '30' })
+    const asking = askAll(url, [...unique(30), 'sleep:2 and be killed', ...unique(69)], 16)
+    await worker.begun('sleep:2')
+    await worker.end('SIGKILL')
+    const next = await startWorker()
+    const asked = await asking
+    next.count(asked)
+    expect(tally(asked)).toEqual({ 200: 100 })
+    await next.begun('sleep:2')
+  })
+
+  // For the same reason it hears of a cancel only after the job, when it has the next one in hand.
+  test('a job that is cancelled in the queue stays cancelled, even if it is started', async () => {
+    const { worker, url } = await scene('solo')
+    const busy = ask(url, 'sleep:2 and keep the worker busy')
+    await worker.begun('sleep:2')
+    const job = { job_id: randomUUID(), content: 'cancelled before its turn' }
+    await submit(url, job)
+    const cancelled = await request(`${url}/jobs/${job.job_id}`, 'DELETE')
+    const asked = [await busy, await ask(url, 'after it')]
+    worker.count(asked)
+    expect(cancelled.body).toMatchObject({ status: 'cancelled', outcome: null })
     const { body } = await request(`${url}/jobs/${job.job_id}`, 'GET')
     expect(body).toMatchObject({ status: 'cancelled', outcome: null })
   })

@@ -29,11 +29,12 @@ for (const [version, declaration] of Object.entries(VERSIONS)) {
   describe.skipIf(isMissing(environment))(
     `protollm-worker ${version}${whyMissing(environment)}`,
     () => {
-      /** The worker first: a queue that exists is used as it is. */
+      const programOf = (settings: ReturnType<typeof freshSettings>) => () =>
+        startRealWorker(environment, ['-m', 'protollm_worker_1_0'], settings)
+
       async function scene(more: Settings = {}) {
         const settings = { ...freshSettings(), ...declaration, ...more }
-        const program = ['-m', 'protollm_worker_1_0']
-        const startWorker = () => startRealWorker(environment, program, settings)
+        const startWorker = programOf(settings)
         const worker = await startWorker()
         const { url } = await startGateway(settings)
         return { worker, startWorker, url }
@@ -44,6 +45,15 @@ for (const [version, declaration] of Object.entries(VERSIONS)) {
         const asked = await askAll(url, unique(200), 32)
         worker.count(asked)
         expect(tally(asked)).toEqual({ 200: 200 })
+      })
+
+      test('the gateway may come first: both declare the queue alike', async () => {
+        const settings = { ...freshSettings(), ...declaration }
+        const { url } = await startGateway(settings)
+        const worker = await programOf(settings)()
+        const asked = [await ask(url, 'anything')]
+        worker.count(asked)
+        expect(tally(asked)).toEqual({ 200: 1 })
       })
 
       test('a text comes back as it was sent, whatever is in it and however long it is', async () => {

@@ -22,9 +22,12 @@ function settingsOf(more: Settings = {}) {
   }
 }
 
+const programOf = (settings: ReturnType<typeof settingsOf>) => () =>
+  startRealWorker(environment, ['-m', 'protollm_api_1_1'], settings)
+
 async function scene(more: Settings = {}) {
   const settings = settingsOf(more)
-  const startWorker = () => startRealWorker(environment, ['-m', 'protollm_api_1_1'], settings)
+  const startWorker = programOf(settings)
   const worker = await startWorker()
   const { url } = await startGateway(settings)
   return { worker, startWorker, url }
@@ -49,6 +52,15 @@ describe.skipIf(isMissing(environment))(`protollm-api 1.1.5${whyMissing(environm
     expect(tally(asked)).toEqual({ 200: 200 })
   })
 
+  test('the gateway may come first: both declare the queue alike', async () => {
+    const settings = settingsOf()
+    const { url } = await startGateway(settings)
+    const worker = await programOf(settings)()
+    const asked = [await ask(url, 'anything')]
+    worker.count(asked)
+    expect(tally(asked)).toEqual({ 200: 1 })
+  })
+
   test('of 1,000 jobs every tenth fails with its own message, and none hangs', async () => {
     const { worker, url } = await scene()
     const contents = unique(1_000).map((text, at) => (at % 10 === 0 ? `fail: ${text}` : text))
@@ -67,7 +79,7 @@ describe.skipIf(isMissing(environment))(`protollm-api 1.1.5${whyMissing(environm
 
   test('a failure carries its text as it was raised, and the worker serves on', async () => {
     const { worker, url } = await scene()
-    const failing = ODD_TEXTS.map((text) => `fail: ${text.trim()}`)
+    const failing = ODD_TEXTS.map((text) => `fail: ${text}`)
     const asked = [...(await askAll(url, failing, 4)), await ask(url, 'anything else')]
     worker.count(asked)
     expect(tally(asked)).toEqual({ '502 worker_failed': ODD_TEXTS.length, 200: 1 })

@@ -14,8 +14,8 @@ from telling import say
 def answer(content: str) -> str:
     """What the model says to the last message."""
     say("model.started", content=content[:80], pid=os.getpid())
-    if content.startswith("fail:"):
-        raise RuntimeError(content.removeprefix("fail:").strip())
+    if content.startswith("fail: "):
+        raise RuntimeError(content.removeprefix("fail: "))
     if content.startswith("die:"):
         # As the kernel does it to a process that wants too much memory: nothing is said, nothing closed.
         os._exit(137)
