@@ -18,7 +18,7 @@ export async function answerFromCapture(
   keyOf: (captured: string, settings: Settings) => string,
   settings: Settings & { QUEUE_NAME: string } = freshSettings(),
 ) {
-  const captured = fixture<Captured>(`${dialect.replace('.', '-')}/captured.json`)
+  const captured = fixture<Captured>(`${dialect}/captured.json`)
   const [redis, channel] = await Promise.all([testRedis(), testChannel()])
   const gateway = await startGateway({ ...settings, DIALECT: dialect })
   const asked = post(gateway.url, '/generate', { job_id: '12345', meta: {}, content: 'x' })
