@@ -4,7 +4,7 @@
 #
 #   GATEWAY_PASSWORD=… WORKER_PASSWORD=… sh permissions.sh
 #
-# QUEUE_NAME, ALLOWED_QUEUES and QUEUE_TYPE are the gateway's settings; VHOST is llm-api.
+# QUEUE_NAME, ALLOWED_QUEUES, QUEUE_TYPE and DIALECT are the gateway's settings; VHOST is llm-api.
 set -eu
 : "${GATEWAY_PASSWORD:?}" "${WORKER_PASSWORD:?}"
 vhost=${VHOST:-llm-api}
@@ -24,13 +24,16 @@ rabbitmqctl add_vhost "$vhost" 2>/dev/null || rabbitmqctl -q list_vhosts | grep 
 login llm-gateway "$GATEWAY_PASSWORD"
 login llm-worker "$WORKER_PASSWORD"
 
+# A cancelled job is revoked by way of an exchange that Celery's workers declare.
+if [ "${DIALECT:-}" = celery-v2 ]; then exchanges='^(amq\.default|celery\.pidbox)$'; else exchanges='^amq\.default$'; fi
+
 # Patterns of what may be configured (declared), written to, read from. The gateway publishes by way of the
 # default exchange, whose name in these patterns is amq.default.
 if [ "${QUEUE_TYPE:-classic}" = quorum ]; then
   # It also declares and consumes <queue>.dead, where the broker puts what it gives up; to declare a queue
   # that has such a place needs the right to read from the one and to write to the other.
-  rabbitmqctl set_permissions -p "$vhost" llm-gateway "^($queues)(\.dead)?\$" '^amq\.default$' "^($queues)(\.dead)?\$"
+  rabbitmqctl set_permissions -p "$vhost" llm-gateway "^($queues)(\.dead)?\$" "$exchanges" "^($queues)(\.dead)?\$"
 else
-  rabbitmqctl set_permissions -p "$vhost" llm-gateway "^($queues)\$" '^amq\.default$' '^$'
+  rabbitmqctl set_permissions -p "$vhost" llm-gateway "^($queues)\$" "$exchanges" '^$'
 fi
 rabbitmqctl set_permissions -p "$vhost" llm-worker "^($queues)\$" '^$' "^($queues)\$"

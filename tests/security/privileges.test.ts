@@ -13,7 +13,11 @@ import {
   grantOnRedis,
   urlFor,
 } from './support/deploy.ts'
+import type { Server } from '../../dev/services/server.ts'
+import type { Settings } from '../support/scene.ts'
 
+/** Dialects with keys of their own. */
+const OTHERS = ['protollm-v1.1', 'celery-v2']
 /** Nobody takes jobs from it. */
 const IDLE = 'llm-api-idle'
 const TO_IDLE = `/generate?queue_name=${IDLE}`
@@ -23,17 +27,34 @@ const rabbitmq = rabbitmqOfFile(async (server) => {
     await grantOnRabbitmq(server, { VHOST: QUEUE_TYPE, QUEUE_TYPE, ALLOWED_QUEUES: IDLE })
     await server.control('set_permissions', '-p', QUEUE_TYPE, 'guest', '.*', '.*', '.*')
   }
+  for (const DIALECT of OTHERS) {
+    await grantOnRabbitmq(server, { VHOST: DIALECT, DIALECT, ALLOWED_QUEUES: IDLE })
+    await server.control('set_permissions', '-p', DIALECT, 'guest', '.*', '.*', '.*')
+  }
 })
 
 async function scene(queueType: string, notifyConfig: string) {
   const redis = await ownRedis()
-  if (notifyConfig === 'check')
-    await redis.control('CONFIG', 'SET', 'notify-keyspace-events', 'K$gt')
+  if (notifyConfig === 'check') await announceWrites(redis)
   await grantOnRedis(redis, notifyConfig === 'set' ? { 'llm-gateway': CONFIG_RIGHTS } : {})
-  const settings = { QUEUE_TYPE: queueType, LOG_LEVEL: 'debug', STOP_GRACE_S: '1', API_PORT: '0' }
+  return start(redis, queueType, { QUEUE_TYPE: queueType, NOTIFY_CONFIG: notifyConfig })
+}
+
+async function sceneIn(dialect: string) {
+  const redis = await ownRedis()
+  await announceWrites(redis)
+  await grantOnRedis(redis, {}, `users-${dialect}.acl`)
+  return start(redis, dialect, { DIALECT: dialect, NOTIFY_CONFIG: 'check' })
+}
+
+const announceWrites = (redis: Server) =>
+  redis.control('CONFIG', 'SET', 'notify-keyspace-events', 'K$gt')
+
+async function start(redis: Server, vhost: string, more: Settings) {
+  const settings = { ...more, LOG_LEVEL: 'debug', STOP_GRACE_S: '1', API_PORT: '0' }
   const addresses = (login: string) => ({
     REDIS_URL: urlFor(redis, login),
-    RABBIT_MQ_URL: urlFor(rabbitmq(), login, queueType),
+    RABBIT_MQ_URL: urlFor(rabbitmq(), login, vhost),
   })
   const worker = startProgram('worker-stub/main.ts', {
     ...settings,
@@ -43,14 +64,13 @@ async function scene(queueType: string, notifyConfig: string) {
   const gateway = await startGatewayProgram({
     ...settings,
     ...addresses('llm-gateway'),
-    NOTIFY_CONFIG: notifyConfig,
     ALLOWED_QUEUES: IDLE,
     TIMEOUT: '1',
     JOB_TTL_S: '3',
   })
   await worker.log.until('worker.consuming')
   const admin = await testRedis(urlFor(redis, 'admin'))
-  const channel = await testChannel(`${rabbitmq().url}/${queueType}`)
+  const channel = await testChannel(`${rabbitmq().url}/${vhost}`)
   return { gateway, worker, admin, channel, url: gateway.url }
 }
 
@@ -132,24 +152,16 @@ describe('gateway and worker stub under the rights of deploy/', () => {
     'run, join, replay, time out, cancel and sweep jobs with QUEUE_TYPE=%s and NOTIFY_CONFIG=%s',
     async (queueType, notifyConfig) => {
       const running = await scene(queueType, notifyConfig)
-      const { gateway, worker, admin } = running
+      const { gateway, admin } = running
       await answeredJobs(running)
       await followedJobs(running)
       await unansweredJobs(running)
       await refusedJobs(running, queueType)
 
-      // Until the gateway has declared a quorum queue, the worker is refused, and tries again.
-      const since = worker.log.all.findIndex(({ msg }) => msg === 'worker.consuming')
-      const lines = [...gateway.log.all, ...worker.log.all.slice(since)]
-      const refusals = lines.filter((line) =>
-        /NOPERM|ACCESS.REFUSED|permission|_failed"/.test(JSON.stringify(line)),
-      )
-      expect(refusals.filter(({ msg }) => msg !== 'push.config_forbidden')).toEqual([])
+      expect(refusalsIn(running)).toEqual([])
       expect(gateway.log.named('push.repaired')).toHaveLength(notifyConfig === 'set' ? 1 : 0)
-      const denied = (await admin.aclLog()).map(({ username, object }) => `${username} ${object}`)
-      const known = ['llm-gateway client|setinfo', 'llm-worker client|setinfo']
       const asked = notifyConfig === 'set' ? [] : ['llm-gateway config|get']
-      expect(denied.filter((entry) => !known.includes(entry))).toEqual(asked)
+      expect(await deniedBy(admin)).toEqual(asked)
 
       // And no right is left over.
       const used = await admin.info('commandstats')
@@ -159,4 +171,29 @@ describe('gateway and worker stub under the rights of deploy/', () => {
     },
     90_000,
   )
+
+  test.each(OTHERS)('in %s, jobs are run, followed and cancelled', async (dialect) => {
+    const running = await sceneIn(dialect)
+    // As Celery's workers do.
+    await running.channel.assertExchange('celery.pidbox', 'fanout', { durable: false })
+    await answeredJobs(running)
+    await followedJobs(running)
+    expect(refusalsIn(running)).toEqual([])
+    expect(await deniedBy(running.admin)).toEqual(['llm-gateway config|get'])
+  })
 })
+
+/** Until the gateway has declared a quorum queue, the worker is refused, and tries again. */
+function refusalsIn({ gateway, worker }: Scene) {
+  const since = worker.log.all.findIndex(({ msg }) => msg === 'worker.consuming')
+  const lines = [...gateway.log.all, ...worker.log.all.slice(since)]
+  return lines
+    .filter((line) => /NOPERM|ACCESS.REFUSED|permission|_failed"/.test(JSON.stringify(line)))
+    .filter(({ msg }) => msg !== 'push.config_forbidden')
+}
+
+async function deniedBy(admin: Scene['admin']): Promise<string[]> {
+  const denied = (await admin.aclLog()).map(({ username, object }) => `${username} ${object}`)
+  const known = ['llm-gateway client|setinfo', 'llm-worker client|setinfo']
+  return denied.filter((entry) => !known.includes(entry))
+}

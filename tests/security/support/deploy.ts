@@ -28,12 +28,13 @@ export function commandsOf(login: string): string[] {
   return (line ?? '').split(' ').flatMap((rule) => (rule.startsWith('+') ? rule.slice(1) : []))
 }
 
-/** Gives the logins of `deploy/redis/users.acl` to a server, and some of them more. */
+/** Gives the logins of a file in `deploy/redis` to a server, and some of them more. */
 export async function grantOnRedis(
   redis: Server,
   more: Readonly<Record<string, string>> = {},
+  file = 'users.acl',
 ): Promise<void> {
-  const lines = read('redis/users.acl').trim().split('\n')
+  const lines = read(`redis/${file}`).trim().split('\n')
   // The default login last: it is the one that does this.
   for (const line of lines.toReversed()) {
     const [, login = '', ...rules] = line.split(' ')
