@@ -42,7 +42,8 @@ function summary(lines: readonly ReportLine[]): string {
     const each = Object.entries(outcomes).map(([outcome, count]) => `${count} × ${outcome}`)
     return `${program}\n  ${jobs} jobs: ${each.join(', ')}`
   })
-  return ['', 'Spoken to:', ...rows.toSorted(), ...others, ''].join('\n')
+  const to = rows.length === 0 ? 'Spoken to: nobody' : 'Spoken to:'
+  return ['', to, ...rows.toSorted(), ...others, ''].join('\n')
 }
 
 function indented(text: string): string {
