@@ -6,8 +6,7 @@ import { DONE_ID, positionOf } from '../followed-deltas.ts'
 import { uuidv7 } from '../job-id.ts'
 import { headerOf, object } from './body.ts'
 import { clientOf } from './client.ts'
-import { InvalidRequest } from './errors.ts'
-import { sendEvents } from './events.ts'
+import { lastEventOf, sendEvents } from './events.ts'
 import {
   JobId,
   Messages,
@@ -28,7 +27,6 @@ import type { Context } from 'hono'
 import type { Gateway } from '../gateway.ts'
 import type { Job, JobView } from '../job.ts'
 import type { JobName, Jobs } from '../jobs.ts'
-import type { Position } from '../followed-deltas.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { HttpEnv } from './env.ts'
 import type { Problem } from './errors.ts'
@@ -85,11 +83,10 @@ export function jobsRoutes(options: JobsOptions): Hono<HttpEnv> {
   })
   routes.get('/jobs/:id/events', async (c) => {
     const name = nameOf(c)
-    const given = headerOf(c, 'last-event-id')
-    const after = given ?? c.req.query('after')
+    const last = lastEventOf(c)
     // It was told that it is done: an EventSource that comes again stops at this.
-    if (after === DONE_ID) return c.body(null, 204, { 'x-job-id': name.id })
-    const from = after ? readPosition(after, given === undefined) : undefined
+    if (last === DONE_ID) return c.body(null, 204, { 'x-job-id': name.id })
+    const from = last === undefined ? undefined : positionOf(last)
     return sendEvents(c, jobs.follow(name, from, clientOf(c.env.outgoing)), log)
   })
   routes.delete('/jobs/:id', async (c) => answerView(c, await jobs.cancel(nameOf(c))))
@@ -182,12 +179,4 @@ function nameOf(c: Context<HttpEnv, '/jobs/:id'>): JobName {
   if (!v.is(JobId, id)) throw new GatewayError('not_found', 'there is no job with this id')
   c.env.jobId = id
   return { id, owner: OWNER }
-}
-
-function readPosition(eventId: string, isQuery: boolean): Position {
-  const position = positionOf(eventId)
-  if (position !== undefined) return position
-  const loc = isQuery ? ['query', 'after'] : ['header', 'last-event-id']
-  const msg = 'Input should be the id of an event of this job'
-  throw new InvalidRequest([{ type: 'value_error', loc, msg, input: eventId }])
 }
