@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { object, readJson, validate } from './body.ts'
+import { MAX_ITEMS, object, readJson, validate } from './body.ts'
 import { InvalidRequest } from './errors.ts'
 import type { Context } from 'hono'
 import type { Job, JobMeta } from '../job.ts'
@@ -27,7 +27,7 @@ export const wholeNumber = (min: number, max: number) =>
 export const Meta = object({
   temperature: nullable(v.pipe(v.number(), v.finite()), 0.2),
   tokens_limit: nullable(wholeNumber(-(2 ** 31), 2 ** 31 - 1), 8096),
-  stop_words: nullable(v.array(v.string()), null),
+  stop_words: nullable(v.pipe(v.array(v.string()), v.maxLength(MAX_ITEMS)), null),
   model: nullable(v.string(), null),
 })
 export const Priority = nullable(wholeNumber(0, 255), null)
@@ -35,6 +35,7 @@ const Message = object({ role: v.string(), content: v.string() })
 export const Messages = v.pipe(
   v.array(Message),
   v.minLength(1, 'List should have at least 1 item after validation, not 0'),
+  v.maxLength(MAX_ITEMS),
 )
 
 export interface RequestOptions {

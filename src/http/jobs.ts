@@ -32,6 +32,16 @@ import type { HttpEnv } from './env.ts'
 import type { Problem } from './errors.ts'
 import type { RequestOptions } from './job-request.ts'
 
+export const IDEMPOTENCY_KEY = /^[!-~][ -~]{0,254}$/
+export const MAX_TTL_S = 365 * 86_400
+export const ttlUpTo = (seconds: number) =>
+  nullable(
+    v.pipe(
+      wholeNumber(1, seconds),
+      v.description('Seconds the job may wait and run; by default as many as it may'),
+    ),
+    null,
+  )
 export const JobRequest = v.pipe(
   object({
     job_id: nullable(JobId, null),
@@ -41,13 +51,7 @@ export const JobRequest = v.pipe(
     priority: Priority,
     source: v.optional(v.string(), 'local'),
     queue_name: nullable(v.string(), null),
-    ttl: nullable(
-      v.pipe(
-        wholeNumber(1, 365 * 86_400),
-        v.description('Seconds the job may wait and run; at most and by default JOB_TTL_S'),
-      ),
-      null,
-    ),
+    ttl: ttlUpTo(MAX_TTL_S),
   }),
   v.check(
     ({ content, messages }) => (content === null) !== (messages === null),
@@ -127,7 +131,7 @@ async function readJob(c: Context<HttpEnv>, options: JobsOptions): Promise<Job> 
     const msg = `Input should be less than or equal to ${maxTtl}`
     problems.push({ type: 'less_than_equal', loc: ['body', 'ttl'], msg, input: given?.ttl })
   }
-  if (key !== undefined && !/^[\x21-\x7e][\x20-\x7e]{0,254}$/.test(key)) {
+  if (key !== undefined && !IDEMPOTENCY_KEY.test(key)) {
     const msg = 'String should be 1 to 255 printable characters'
     problems.push({
       type: 'string_pattern_mismatch',
