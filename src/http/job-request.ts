@@ -79,5 +79,12 @@ export function metaOf(meta: v.InferOutput<typeof Meta>): JobMeta {
   return { temperature, tokensLimit, stopWords, model }
 }
 
+/** As an Idempotency-Key makes them. */
+const DERIVED_ID = /^key-[\w-]{43}$/
+
+/** An id that was made of a key stands for one payload alone, also for whoever gives it as a job_id. */
+export const givenId = (id: string): Pick<Job, 'id' | 'idKind'> =>
+  DERIVED_ID.test(id) ? { id, idKind: 'derived' } : { id }
+
 /** Whose all jobs are as long as the gateway is open to everybody. */
 export const OWNER: Job['owner'] = ''

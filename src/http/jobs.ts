@@ -13,6 +13,7 @@ import {
   Meta,
   OWNER,
   Priority,
+  givenId,
   metaOf,
   nullable,
   queueProblem,
@@ -74,7 +75,7 @@ export function jobsRoutes(options: JobsOptions): Hono<HttpEnv> {
     const job = await readJob(c, options)
     c.env.jobId = job.id
     return submit(c, job, options).catch((error: unknown) => {
-      throw job.idKind === 'derived' ? ofDerivedId(error) : error
+      throw headerOf(c, 'idempotency-key') === undefined ? error : ofKey(error)
     })
   })
   routes.get('/jobs/:id', async (c) => {
@@ -160,7 +161,7 @@ async function readJob(c: Context<HttpEnv>, options: JobsOptions): Promise<Job> 
 
 /** The client's own id; else one that the same key makes again; else one that is nobody's yet. */
 function idOf(given: string | null, key: string | undefined): Pick<Job, 'id' | 'idKind'> {
-  if (given !== null) return { id: given }
+  if (given !== null) return givenId(given)
   if (key === undefined) return { id: uuidv7(), idKind: 'made' }
   const hash = createHash('sha256')
     .update(JSON.stringify([OWNER, key]))
@@ -169,7 +170,7 @@ function idOf(given: string | null, key: string | undefined): Pick<Job, 'id' | '
 }
 
 /** draft-ietf-httpapi-idempotency-key-header: a key that is used again for something else is a 422. */
-function ofDerivedId(error: unknown): unknown {
+function ofKey(error: unknown): unknown {
   if (!(error instanceof GatewayError) || error.code !== 'job_conflict') return error
   return new GatewayError(
     'idempotency_conflict',

@@ -89,7 +89,10 @@ export const NOT_FOUND = problem(404, 'There is no job with this id')
 
 /** What a route may answer that takes jobs. */
 export const SUBMIT_FAILURES = {
-  409: problem(409, 'Another payload is under way by this id, or the job was cancelled'),
+  409: problem(
+    409,
+    'This id is running with another payload or made for one, or the job was cancelled',
+  ),
   413: problem(413, 'The body is too large'),
   415: problem(415, 'The body is not JSON by its content type'),
   422: json(
