@@ -17,11 +17,13 @@ export type Position =
 const REST_ID = '0-1'
 const START_ID = '0-0'
 export const DONE_ID = 'done'
+/** All that we give out: of a delta, of a restart, of the end. */
+export const EVENT_ID = /^(?:([0-9]{1,16}-[0-9]{1,16})(:restart)?|done)$/
 
 /** `undefined` when it is none that we have given out. */
 export function positionOf(eventId: string): Position | undefined {
   if (eventId === REST_ID) return { kind: 'end' }
-  const [, id, restart] = /^(\d{1,16}-\d{1,16})(:restart)?$/.exec(eventId) ?? []
+  const [, id, restart] = EVENT_ID.exec(eventId) ?? []
   if (id === undefined) return undefined
   return { kind: restart === undefined ? 'after' : 'before', id }
 }

@@ -219,7 +219,10 @@ export class HeldClaim {
 }
 
 export const conflict = () =>
-  new GatewayError('job_conflict', 'a job with this id and another payload is under way')
+  new GatewayError(
+    'job_conflict',
+    'this id is running with another payload, or an Idempotency-Key made it for another',
+  )
 
 const isUnreadable = (error: unknown): boolean =>
   error instanceof WireFormatError || (error instanceof GatewayError && error.code === 'bad_result')

@@ -28,7 +28,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   app.route('/', protollmRoutes(options))
   app.route('/', jobsRoutes(options))
   app.route('/', operationsRoutes(options))
-  app.route('/', docsRoutes())
+  app.route('/', docsRoutes(options))
   const routeOf = routesOf(app)
   // Not thrown: what is thrown here passes by everything that runs after a route.
   app.notFound((c) => {

@@ -9,7 +9,7 @@ const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i
 /** Deeper JSON can be parsed, but not written again: that overflows the stack at about 10,000. */
 const MAX_DEPTH = 64
 /** Items of one array or keys of one object; it bounds how many problems there can be. */
-const MAX_ITEMS = 1024
+export const MAX_ITEMS = 1024
 
 /** The body as JSON. Throws what the client is told: wrong type, too large, not JSON, too deep or too wide. */
 export async function readJson(c: Context<HttpEnv>, maxBytes: number): Promise<unknown> {

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { Hono } from 'hono'
 import { openApiDocument } from './openapi.ts'
 import type { HttpEnv } from './env.ts'
+import type { ContractOptions } from './openapi-jobs.ts'
 
 const ASSETS: Record<string, string> = {
   'swagger-ui.css': 'text/css; charset=utf-8',
@@ -11,9 +12,9 @@ const ASSETS: Record<string, string> = {
 }
 
 /** What FastAPI gives its users for nothing: the contract as a document, and a page to try it. */
-export function docsRoutes(): Hono<HttpEnv> {
+export function docsRoutes(options: ContractOptions): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>()
-  const document = JSON.stringify(openApiDocument())
+  const document = JSON.stringify(openApiDocument(options))
   const json = { 'content-type': 'application/json' }
   routes.get('/openapi.json', (c) => c.body(document, 200, json))
   routes.get('/docs', (c) => c.html(PAGE))

@@ -1,5 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { problemOf } from './errors.ts'
+import { EVENT_ID } from '../followed-deltas.ts'
+import { headerOf } from './body.ts'
+import { InvalidRequest, problemOf } from './errors.ts'
 import { jobJson } from './job-json.ts'
 import { SSE_HEADERS, SseStream, sseEvent } from './sse.ts'
 import type { Context } from 'hono'
@@ -37,6 +39,21 @@ export async function sendEvents(
     stream.end()
   }
   return RESPONSE_ALREADY_SENT
+}
+
+/**
+ * The last event that the client has, by the header before the query: an EventSource
+ * resumes by that one, at the URL it began with. Empty is as good as absent.
+ */
+export function lastEventOf(c: Context<HttpEnv>): string | undefined {
+  const given = [
+    { loc: ['header', 'last-event-id'], input: headerOf(c, 'last-event-id') },
+    { loc: ['query', 'after'], input: c.req.query('after') },
+  ].filter(({ input }) => input)
+  const wrong = given.filter(({ input = '' }) => !EVENT_ID.test(input))
+  if (wrong.length === 0) return given[0]?.input
+  const msg = 'Input should be the id of an event of this job'
+  throw new InvalidRequest(wrong.map((one) => ({ type: 'value_error', msg, ...one })))
 }
 
 const textOf = (events: readonly JobEvent[]): string => events.map(eventText).join('')

@@ -1,21 +1,31 @@
 import * as v from 'valibot'
+import { JobId } from './job-request.ts'
 import type { JobView, Outcome } from '../job.ts'
+
+export const STATUSES = [
+  'queued',
+  'running',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'expired',
+] as const satisfies JobView['status'][]
+const Time = v.pipe(v.string(), v.isoTimestamp())
+const Success = v.object({
+  content: v.string(),
+  usage: v.optional(v.object({ prompt_tokens: v.number(), completion_tokens: v.number() })),
+  finish_reason: v.optional(v.string()),
+  model: v.optional(v.string()),
+})
+const Failure = v.object({ error: v.object({ type: v.string(), message: v.string() }) })
 
 /** A job as clients see it; times as RFC 3339. */
 export const JobResponse = v.object({
-  job_id: v.string(),
-  status: v.picklist(['queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired']),
-  created_at: v.nullable(v.string()),
-  finished_at: v.nullable(v.string()),
-  outcome: v.nullable(
-    v.object({
-      content: v.optional(v.string()),
-      usage: v.optional(v.object({ prompt_tokens: v.number(), completion_tokens: v.number() })),
-      finish_reason: v.optional(v.string()),
-      model: v.optional(v.string()),
-      error: v.optional(v.object({ type: v.string(), message: v.string() })),
-    }),
-  ),
+  job_id: JobId,
+  status: v.picklist(STATUSES),
+  created_at: v.nullable(Time),
+  finished_at: v.nullable(Time),
+  outcome: v.nullable(v.union([Success, Failure])),
 })
 
 export function jobJson(view: JobView): v.InferOutput<typeof JobResponse> {

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { object, readJson, validate } from './body.ts'
+import { MAX_ITEMS, object, readJson, validate } from './body.ts'
 import { InvalidRequest } from './errors.ts'
 import type { Context } from 'hono'
 import type { Job, JobMeta } from '../job.ts'
@@ -27,7 +27,7 @@ export const wholeNumber = (min: number, max: number) =>
 export const Meta = object({
   temperature: nullable(v.pipe(v.number(), v.finite()), 0.2),
   tokens_limit: nullable(wholeNumber(-(2 ** 31), 2 ** 31 - 1), 8096),
-  stop_words: nullable(v.array(v.string()), null),
+  stop_words: nullable(v.pipe(v.array(v.string()), v.maxLength(MAX_ITEMS)), null),
   model: nullable(v.string(), null),
 })
 export const Priority = nullable(wholeNumber(0, 255), null)
@@ -35,6 +35,7 @@ const Message = object({ role: v.string(), content: v.string() })
 export const Messages = v.pipe(
   v.array(Message),
   v.minLength(1, 'List should have at least 1 item after validation, not 0'),
+  v.maxLength(MAX_ITEMS),
 )
 
 export interface RequestOptions {
@@ -77,6 +78,13 @@ export function metaOf(meta: v.InferOutput<typeof Meta>): JobMeta {
   const { temperature, tokens_limit: tokensLimit, stop_words: stopWords, model } = meta
   return { temperature, tokensLimit, stopWords, model }
 }
+
+/** As an Idempotency-Key makes them. */
+const DERIVED_ID = /^key-[\w-]{43}$/
+
+/** An id that was made of a key stands for one payload alone, also for whoever gives it as a job_id. */
+export const givenId = (id: string): Pick<Job, 'id' | 'idKind'> =>
+  DERIVED_ID.test(id) ? { id, idKind: 'derived' } : { id }
 
 /** Whose all jobs are as long as the gateway is open to everybody. */
 export const OWNER: Job['owner'] = ''

@@ -6,14 +6,14 @@ import { DONE_ID, positionOf } from '../followed-deltas.ts'
 import { uuidv7 } from '../job-id.ts'
 import { headerOf, object } from './body.ts'
 import { clientOf } from './client.ts'
-import { InvalidRequest } from './errors.ts'
-import { sendEvents } from './events.ts'
+import { lastEventOf, sendEvents } from './events.ts'
 import {
   JobId,
   Messages,
   Meta,
   OWNER,
   Priority,
+  givenId,
   metaOf,
   nullable,
   queueProblem,
@@ -28,12 +28,21 @@ import type { Context } from 'hono'
 import type { Gateway } from '../gateway.ts'
 import type { Job, JobView } from '../job.ts'
 import type { JobName, Jobs } from '../jobs.ts'
-import type { Position } from '../followed-deltas.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { HttpEnv } from './env.ts'
 import type { Problem } from './errors.ts'
 import type { RequestOptions } from './job-request.ts'
 
+export const IDEMPOTENCY_KEY = /^[!-~][ -~]{0,254}$/
+export const MAX_TTL_S = 365 * 86_400
+export const ttlUpTo = (seconds: number) =>
+  nullable(
+    v.pipe(
+      wholeNumber(1, seconds),
+      v.description('Seconds the job may wait and run; by default as many as it may'),
+    ),
+    null,
+  )
 export const JobRequest = v.pipe(
   object({
     job_id: nullable(JobId, null),
@@ -43,13 +52,7 @@ export const JobRequest = v.pipe(
     priority: Priority,
     source: v.optional(v.string(), 'local'),
     queue_name: nullable(v.string(), null),
-    ttl: nullable(
-      v.pipe(
-        wholeNumber(1, 365 * 86_400),
-        v.description('Seconds the job may wait and run; at most and by default JOB_TTL_S'),
-      ),
-      null,
-    ),
+    ttl: ttlUpTo(MAX_TTL_S),
   }),
   v.check(
     ({ content, messages }) => (content === null) !== (messages === null),
@@ -72,7 +75,7 @@ export function jobsRoutes(options: JobsOptions): Hono<HttpEnv> {
     const job = await readJob(c, options)
     c.env.jobId = job.id
     return submit(c, job, options).catch((error: unknown) => {
-      throw job.idKind === 'derived' ? ofDerivedId(error) : error
+      throw headerOf(c, 'idempotency-key') === undefined ? error : ofKey(error)
     })
   })
   routes.get('/jobs/:id', async (c) => {
@@ -85,11 +88,10 @@ export function jobsRoutes(options: JobsOptions): Hono<HttpEnv> {
   })
   routes.get('/jobs/:id/events', async (c) => {
     const name = nameOf(c)
-    const given = headerOf(c, 'last-event-id')
-    const after = given ?? c.req.query('after')
+    const last = lastEventOf(c)
     // It was told that it is done: an EventSource that comes again stops at this.
-    if (after === DONE_ID) return c.body(null, 204, { 'x-job-id': name.id })
-    const from = after ? readPosition(after, given === undefined) : undefined
+    if (last === DONE_ID) return c.body(null, 204, { 'x-job-id': name.id })
+    const from = last === undefined ? undefined : positionOf(last)
     return sendEvents(c, jobs.follow(name, from, clientOf(c.env.outgoing)), log)
   })
   routes.delete('/jobs/:id', async (c) => answerView(c, await jobs.cancel(nameOf(c))))
@@ -130,7 +132,7 @@ async function readJob(c: Context<HttpEnv>, options: JobsOptions): Promise<Job> 
     const msg = `Input should be less than or equal to ${maxTtl}`
     problems.push({ type: 'less_than_equal', loc: ['body', 'ttl'], msg, input: given?.ttl })
   }
-  if (key !== undefined && !/^[\x21-\x7e][\x20-\x7e]{0,254}$/.test(key)) {
+  if (key !== undefined && !IDEMPOTENCY_KEY.test(key)) {
     const msg = 'String should be 1 to 255 printable characters'
     problems.push({
       type: 'string_pattern_mismatch',
@@ -159,7 +161,7 @@ async function readJob(c: Context<HttpEnv>, options: JobsOptions): Promise<Job> 
 
 /** The client's own id; else one that the same key makes again; else one that is nobody's yet. */
 function idOf(given: string | null, key: string | undefined): Pick<Job, 'id' | 'idKind'> {
-  if (given !== null) return { id: given }
+  if (given !== null) return givenId(given)
   if (key === undefined) return { id: uuidv7(), idKind: 'made' }
   const hash = createHash('sha256')
     .update(JSON.stringify([OWNER, key]))
@@ -168,7 +170,7 @@ function idOf(given: string | null, key: string | undefined): Pick<Job, 'id' | '
 }
 
 /** draft-ietf-httpapi-idempotency-key-header: a key that is used again for something else is a 422. */
-function ofDerivedId(error: unknown): unknown {
+function ofKey(error: unknown): unknown {
   if (!(error instanceof GatewayError) || error.code !== 'job_conflict') return error
   return new GatewayError(
     'idempotency_conflict',
@@ -182,12 +184,4 @@ function nameOf(c: Context<HttpEnv, '/jobs/:id'>): JobName {
   if (!v.is(JobId, id)) throw new GatewayError('not_found', 'there is no job with this id')
   c.env.jobId = id
   return { id, owner: OWNER }
-}
-
-function readPosition(eventId: string, isQuery: boolean): Position {
-  const position = positionOf(eventId)
-  if (position !== undefined) return position
-  const loc = isQuery ? ['query', 'after'] : ['header', 'last-event-id']
-  const msg = 'Input should be the id of an event of this job'
-  throw new InvalidRequest([{ type: 'value_error', loc, msg, input: eventId }])
 }

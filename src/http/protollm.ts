@@ -11,6 +11,7 @@ import {
   Meta,
   OWNER,
   Priority,
+  givenId,
   metaOf,
   queueProblem,
   readBody,
@@ -93,8 +94,8 @@ function jobOf(
   request: Pick<v.InferOutput<typeof GenerateRequest>, 'job_id' | 'priority' | 'meta'>,
   { queue, messages, source }: Pick<Job, 'queue' | 'messages' | 'source'>,
 ): Job {
-  const { job_id: id, priority, meta } = request
-  return { id, owner: OWNER, queue, messages, meta: metaOf(meta), priority, source }
+  const { job_id, priority, meta } = request
+  return { ...givenId(job_id), owner: OWNER, queue, messages, meta: metaOf(meta), priority, source }
 }
 
 /** The outcome, or where to ask for it, if that is preferred. */

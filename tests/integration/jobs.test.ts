@@ -104,6 +104,23 @@ describe('POST /jobs', () => {
     expect((await messages()).messageCount).toBe(1)
   })
 
+  test('an id made of an Idempotency-Key stands for its payload alone, whoever names it', async () => {
+    const { gateway, answer } = await jobScene()
+    const headers = { 'idempotency-key': 'order 9' }
+    const { body } = await submit(gateway.url, { content: 'x' }, headers)
+    const { job_id } = body
+    await answer(job_id, { content: 'fine' })
+    const seed = (content: string) =>
+      ask(`${gateway.url}/generate`, 'POST', { job_id, meta: {}, content })
+    for (const other of [seed('y'), submit(gateway.url, { job_id, content: 'y' })]) {
+      const { status, body: problem } = await other
+      expect({ status, code: problem.code }).toEqual({ status: 409, code: 'job_conflict' })
+    }
+    expect((await seed('x')).body).toEqual({ content: 'fine' })
+    const again = await submit(gateway.url, { content: 'x' }, headers)
+    expect(again.body).toMatchObject({ job_id, outcome: { content: 'fine' } })
+  })
+
   test('what has ended is told at once, also to who does not wait', async () => {
     const { gateway, answer } = await jobScene()
     const headers = { 'idempotency-key': 'order 8' }

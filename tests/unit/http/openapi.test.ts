@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { EVENT_ID, positionOf } from '../../../src/followed-deltas.ts'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { createApp } from '../../../src/http/app.ts'
+import { STATUS } from '../../../src/http/errors.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
 import { noJobs } from '../../support/app.ts'
 import { createLog } from '../../../src/telemetry/log.ts'
@@ -8,7 +10,7 @@ import { createLog } from '../../../src/telemetry/log.ts'
 const app = createApp({
   ...noJobs,
   gateway: { run: async () => expect.unreachable(), submit: async () => expect.unreachable() },
-  queues: ['q'],
+  queues: ['q', 'other'],
   maxBodyBytes: 1,
   health: () => [],
   metrics: createMetrics(),
@@ -22,9 +24,14 @@ const document = (await (await app.request('/openapi.json')).json()) as {
 }
 interface Operation {
   operationId: string
-  parameters?: { name: string; in: string }[]
+  parameters?: { name: string; in: string; schema: { pattern?: string; enum?: string[] } }[]
   requestBody?: { content: Record<string, { schema: Schema }> }
-  responses: Record<string, { content?: Record<string, { schema: unknown }> }>
+  responses: Record<string, Answer>
+}
+interface Answer {
+  headers: Record<string, object>
+  content?: Record<string, { schema: Schema }>
+  links?: Record<string, { operationId: string; parameters: Record<string, string> }>
 }
 interface Schema {
   properties: Record<string, Record<string, unknown>>
@@ -38,6 +45,8 @@ const operations = Object.entries(document.paths).flatMap(([path, byMethod]) =>
   })),
 )
 const operation = (id: string) => operations.find(({ operationId }) => operationId === id)
+const parameter = (id: string, called: string) =>
+  operation(id)?.parameters?.find(({ name }) => name === called)?.schema
 const bodyOf = (id: string) => operation(id)?.requestBody?.content['application/json']?.schema
 
 describe('/openapi.json', () => {
@@ -93,11 +102,69 @@ describe('/openapi.json', () => {
     expect(document.info.version).toBe(packageJson.version)
   })
 
+  test('says of queues and time to live what this very gateway takes', () => {
+    const { queue_name, ttl } = bodyOf('submit_job')?.properties ?? {}
+    expect(queue_name?.anyOf).toEqual([{ enum: ['q', 'other'] }, { type: 'null' }])
+    expect(ttl?.anyOf).toMatchObject([{ minimum: 1, maximum: 10 }, { type: 'null' }])
+    for (const id of ['generate', 'chat_completion']) {
+      expect(parameter(id, 'queue_name')).toEqual({ enum: ['q', 'other'] })
+    }
+  })
+
+  test('takes for the id of an event what the gateway does, or nothing', () => {
+    for (const name of ['Last-Event-ID', 'after']) {
+      const pattern = new RegExp(parameter('job_events', name)?.pattern ?? 'none')
+      for (const id of ['1-1', '0-0', '17-0:restart', 'x', '1', '1-1 ', '1-1:done', 'adone']) {
+        expect([id, pattern.test(id)]).toEqual([id, positionOf(id) !== undefined])
+      }
+      for (const id of ['done', '']) expect(pattern.test(id)).toBe(true)
+    }
+    expect(EVENT_ID.test('done')).toBe(true)
+  })
+
+  test('has a request id on every answer, and on every error its status with the codes of that', () => {
+    for (const { responses } of operations) {
+      for (const [status, { headers, content }] of Object.entries(responses)) {
+        expect(headers).toHaveProperty('x-request-id')
+        const problem = content?.['application/problem+json']?.schema.properties
+        if (problem === undefined) continue
+        expect(problem.status).toEqual({ const: Number(status) })
+        const named = Object.entries(STATUS).filter(([, its]) => its === Number(status))
+        expect(problem.code).toEqual({ enum: named.map(([code]) => code) })
+      }
+    }
+  })
+
+  test('leads from every job to how it stands, to its events and to its end', () => {
+    const linked = operations.flatMap(({ operationId, responses }) =>
+      Object.entries(responses).map(([status, { links = {} }]) => {
+        for (const link of Object.values(links)) {
+          const path = operation(link.operationId)?.parameters?.filter((one) => one.in === 'path')
+          expect(Object.keys(link.parameters)).toEqual(path?.map(({ name }) => name))
+        }
+        return [`${operationId} ${status}`, Object.values(links).map((link) => link.operationId)]
+      }),
+    )
+    const told = linked.filter(([, to]) => to?.length !== 0)
+    const everything = ['job', 'cancel_job', 'job_events']
+    const expected = [
+      ...['generate', 'chat_completion', 'submit_job'].flatMap((id) =>
+        [200, 202, 504].map((status) => [`${id} ${status}`, everything]),
+      ),
+      ...everything.map((id) => [`${id} 200`, everything]),
+    ]
+    expect(Object.fromEntries(told)).toEqual(Object.fromEntries(expected))
+  })
+
   test('says of the body what is enforced', () => {
     const schema = bodyOf('chat_completion')
     expect(schema?.required).toEqual(['job_id', 'meta', 'messages'])
     expect(schema?.properties.job_id).toMatchObject({ pattern: expect.stringContaining('{1,128}') })
-    expect(schema?.properties.messages).toMatchObject({ type: 'array', minItems: 1 })
+    expect(schema?.properties.messages).toMatchObject({
+      type: 'array',
+      minItems: 1,
+      maxItems: 1024,
+    })
     expect(schema?.properties.priority).toEqual({
       anyOf: [{ type: 'integer', minimum: 0, maximum: 255 }, { type: 'null' }],
       default: null,
