@@ -25,6 +25,7 @@ vitest.once('exit', (code, signal) => {
 
 function summary(lines: readonly ReportLine[]): string {
   const spoken = new Map<string, Record<string, number>>()
+  const units = new Map<string, string>()
   const others = new Set<string>()
   for (const line of lines) {
     if (line.kind === 'missing') others.add(`not installed: ${line.name}\n${indented(line.why)}`)
@@ -32,15 +33,16 @@ function summary(lines: readonly ReportLine[]): string {
     if (line.kind !== 'spoken') continue
     const program = `${line.program}\n  on ${line.runsOn}`
     const sum = spoken.get(program) ?? {}
+    units.set(program, line.unit ?? 'jobs')
     for (const [outcome, count] of Object.entries(line.outcomes)) {
       sum[outcome] = (sum[outcome] ?? 0) + count
     }
     spoken.set(program, sum)
   }
   const rows = [...spoken].map(([program, outcomes]) => {
-    const jobs = Object.values(outcomes).reduce((sum, count) => sum + count, 0)
+    const total = Object.values(outcomes).reduce((sum, count) => sum + count, 0)
     const each = Object.entries(outcomes).map(([outcome, count]) => `${count} × ${outcome}`)
-    return `${program}\n  ${jobs} jobs: ${each.join(', ')}`
+    return `${program}\n  ${total} ${units.get(program)}: ${each.join(', ')}`
   })
   const to = rows.length === 0 ? 'Spoken to: nobody' : 'Spoken to:'
   return ['', to, ...rows.toSorted(), ...others, ''].join('\n')

@@ -10,6 +10,8 @@ export type ReportLine =
       readonly program: string
       readonly runsOn: string
       readonly outcomes: Readonly<Record<string, number>>
+      /** What was counted; jobs, if it is not said. */
+      readonly unit?: string
     }
 
 /** Adds a line to the report of this run, if somebody keeps one. */
