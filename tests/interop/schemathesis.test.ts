@@ -17,7 +17,13 @@ async function schemathesis(args: readonly string[]): Promise<{ text: string; co
   const config = ['--config-file', 'tests/interop/schemathesis.toml']
   const child = spawn(join(dirname(python), 'schemathesis'), [...config, ...args], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH, PYTHONDONTWRITEBYTECODE: '1', NO_COLOR: '1', COLUMNS: '120' },
+    env: {
+      PATH: process.env.PATH,
+      PYTHONDONTWRITEBYTECODE: '1',
+      HYPOTHESIS_STORAGE_DIRECTORY: join(ROOT, '.cache/hypothesis'),
+      NO_COLOR: '1',
+      COLUMNS: '120',
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   onTestFinished(() => void child.kill('SIGKILL'))
