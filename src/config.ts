@@ -108,8 +108,8 @@ type SharedSet = v.InferOutput<v.ObjectSchema<typeof sharedSettings, undefined>>
 export function serversOf(set: SharedSet, env: Env) {
   const login = [set.RABBIT_MQ_LOGIN, set.RABBIT_MQ_PASSWORD].map(encodeURIComponent).join(':')
   const ofParts = {
-    rabbitUrl: `amqp://${login}@${set.RABBIT_MQ_HOST}:${set.RABBIT_MQ_PORT}`,
-    redisUrl: `redis://${set.REDIS_HOST}:${set.REDIS_PORT}`,
+    rabbitUrl: `amqp://${login}@${inUrl(set.RABBIT_MQ_HOST)}:${set.RABBIT_MQ_PORT}`,
+    redisUrl: `redis://${inUrl(set.REDIS_HOST)}:${set.REDIS_PORT}`,
   }
   const kind: DialectKind = dialects[set.DIALECT]
   const dialect = kind.create(set)
@@ -127,6 +127,9 @@ export function serversOf(set: SharedSet, env: Env) {
     hasDeadQueue: set.QUEUE_TYPE === 'quorum',
   } as const
 }
+
+/** An address of IPv6 stands in brackets there. */
+const inUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
 
 /** How each queue is declared: as its worker does it, unless the settings say otherwise. */
 function queueOptionsOf(set: SharedSet, ofWorker: QueueOptions): (queue: string) => QueueOptions {
@@ -172,10 +175,21 @@ export function readSettings<T extends v.ObjectEntries>(
   ours: T,
   env: Env,
 ): v.InferOutput<v.ObjectSchema<T, undefined>> {
-  const kind = dialects[env.DIALECT as DialectName] as DialectKind | undefined
-  // Only the dialect itself reads its settings: to all others, they are not there.
-  const entries: T = { ...ours, ...kind?.settings }
   const problems: string[] = []
+  const given = valuesOf(ours, env, problems)
+  const kind = dialects[given.DIALECT as DialectName] as DialectKind | undefined
+  // Only the dialect itself reads its settings: to all others, they are not there.
+  Object.assign(given, valuesOf(kind?.settings ?? {}, env, problems))
+  const entries: T = { ...ours, ...kind?.settings }
+  const parsed = v.safeParse(v.object(entries), given, { abortPipeEarly: true })
+  for (const issue of parsed.issues ?? []) problems.push(`${v.getDotPath(issue)} ${issue.message}`)
+  if (!parsed.success || problems.length > 0)
+    throw new ConfigError([...new Set(problems)].join('\n'))
+  return parsed.output
+}
+
+/** What is set of these, from the variable or its file. */
+function valuesOf(entries: v.ObjectEntries, env: Env, problems: string[]): Record<string, string> {
   const given: Record<string, string> = {}
   for (const name of Object.keys(entries)) {
     const file = env[`${name}_FILE`]
@@ -191,10 +205,7 @@ export function readSettings<T extends v.ObjectEntries>(
       }
     }
   }
-  const parsed = v.safeParse(v.object(entries), given, { abortPipeEarly: true })
-  for (const issue of parsed.issues ?? []) problems.push(`${v.getDotPath(issue)} ${issue.message}`)
-  if (!parsed.success || problems.length > 0) throw new ConfigError(problems.join('\n'))
-  return parsed.output
+  return given
 }
 
 function dialectNames(): DialectName[] {

@@ -69,9 +69,14 @@ export interface Dialect {
   resultKeys(wireId: string): readonly [string, ...string[]]
   /** What the worker expects to find there, before it has the message and as long as that lives. */
   prepare?(job: Job, wireId: string, now: Date): readonly RedisWrite[]
-  encodeJob(job: Job, wireId: string, expiresAt: Date): Delivery
-  /** Tells the workers that nobody wants the job any more; for those that do not look at our cancel key. */
-  encodeCancel?(wireId: string): Broadcast
+  /**
+   * Whether its worker may write a result once more after it was read, without a time to
+   * live: it acknowledges after the write, and a message that comes back is run again.
+   */
+  readonly mayAnswerTwice: boolean
+  encodeJob(job: Job, of: RunOf & { readonly expiresAt: Date }): Delivery
+  /** Tells the workers that nobody wants this run any more; for those that do not look at our cancel key. */
+  encodeCancel?(of: RunOf): Broadcast
   /** Throws on a value it cannot read. */
   decodeResult(values: Values): Standing
   /** The worker's half of `encodeJob`; throws on a message it cannot read. */
@@ -80,6 +85,11 @@ export interface Dialect {
   encodeRunning?(now: Date): Values
   /** The worker's half of `decodeResult`: how it ended. `run` is for kinds that have a place for it. */
   encodeOutcome(outcome: Outcome, of: OutcomeOf): Values
+}
+
+export interface RunOf {
+  readonly wireId: string
+  readonly run: string
 }
 
 export interface OutcomeOf {

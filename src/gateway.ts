@@ -99,7 +99,7 @@ export class Gateway {
       const view = { id: job.id, createdAt, finishedAt: null }
       if (ending === undefined) {
         if (!pending.acceptance.isAccepted) throw pending.timedOut(this.#options.timeoutMs)
-        return { view: { ...view, status: 'queued', outcome: null }, isReplay: false }
+        return { view: { ...view, status: pending.status, outcome: null }, isReplay: false }
       }
       if ('error' in ending) throw ending.error
       const { outcome } = ending

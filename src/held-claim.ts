@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { WireFormatError } from './dialect.ts'
 import { GatewayError } from './errors.ts'
 import { errorFields } from './telemetry/log.ts'
-import type { Dialect, RedisWrite } from './dialect.ts'
+import type { Dialect, RedisWrite, RunOf } from './dialect.ts'
 import type { Job, Outcome } from './job.ts'
 import type { Claims, Entered } from './redis/claims.ts'
 import type { ReadResult, Results } from './redis/results.ts'
@@ -17,7 +17,7 @@ export interface HeldClaimParts {
   readonly claims: Pick<Claims, keyof Claims>
   readonly results: Pick<Results, 'take'>
   /** Tells the workers that nobody wants the job any more, where their kind has a way of its own. */
-  readonly announceCancel: (wireId: string) => void
+  readonly announceCancel: (of: RunOf) => void
   /** What the sweep is to know an asker by. */
   readonly sweepEntry: (wireId: string, asker: string) => string
   /** How long a job may wait and run. */
@@ -174,7 +174,7 @@ export class HeldClaim {
     try {
       const result = await claims.leave(this.keys, { run, asker: this.#asker, values, ttlMs })
       if (result === 'cancelled') {
-        announceCancel(this.#wireId)
+        announceCancel(of)
         metrics.claims.inc({ result })
         log.info({ job: this.#job.id }, 'job.cancelled')
       }
@@ -210,7 +210,8 @@ export class HeldClaim {
 
   /** Our entry in the index, if the sweep need not look any more: a second message's result would stand for ever. */
   get #doneEntry(): string {
-    return this.#isPublisher && !this.mayRunTwice ? this.#entry : ''
+    const isLast = !this.mayRunTwice && !this.#parts.dialect.mayAnswerTwice
+    return this.#isPublisher && isLast ? this.#entry : ''
   }
 
   #inBackground(step: string, work: Promise<void>): void {

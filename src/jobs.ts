@@ -6,7 +6,7 @@ import { hasEnded, wireId } from './job.ts'
 import { standingOf, viewOf } from './job-view.ts'
 import { errorFields } from './telemetry/log.ts'
 import type { Client } from './client.ts'
-import type { Decoded, Dialect } from './dialect.ts'
+import type { Decoded, Dialect, RunOf } from './dialect.ts'
 import type { Position } from './followed-deltas.ts'
 import type { Job, JobEvent, JobView } from './job.ts'
 import type { Link } from './link.ts'
@@ -23,7 +23,7 @@ export interface JobsParts {
   readonly deltas: Pick<Deltas, 'keyOf' | 'after'>
   readonly claims: Pick<Claims, 'finish' | 'cancel' | 'dropForeign'>
   /** Tells the workers that nobody wants the job any more, where their kind has a way of its own. */
-  readonly announceCancel: (wireId: string) => void
+  readonly announceCancel: (of: RunOf) => void
   /** All that must be ready for a result to reach us. */
   readonly resultLinks: readonly Link[]
   /** How long an outcome can be fetched. */
@@ -162,7 +162,7 @@ export class Jobs {
         throw new GatewayError('results_down', 'the job could not be cancelled', { cause })
       })
       if (result !== 'cancelled') continue
-      announceCancel(id)
+      announceCancel(of)
       log.info({ job: name.id }, 'job.cancelled')
     }
   }

@@ -11,6 +11,7 @@ import { Results } from './redis/results.ts'
 import { Sweep, sweepEntry } from './redis/sweep.ts'
 import { watchGauges } from './telemetry/metrics.ts'
 import type { Config } from './config.ts'
+import type { RunOf } from './dialect.ts'
 import type { PartHealth } from './http/operations.ts'
 import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -49,8 +50,8 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
   const shared = {
     ...config.gateway,
     dialect,
-    announceCancel: (wireId: string) => {
-      if (dialect.encodeCancel !== undefined) broker.broadcast(dialect.encodeCancel(wireId))
+    announceCancel: (of: RunOf) => {
+      if (dialect.encodeCancel !== undefined) broker.broadcast(dialect.encodeCancel(of))
     },
     push,
     claims,

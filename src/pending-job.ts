@@ -110,6 +110,11 @@ export class PendingJob {
     return this.#isReplay
   }
 
+  /** As it stood when it was last read, while it had no end. */
+  get status(): 'queued' | 'running' {
+    return this.#reader.status
+  }
+
   /** When it was first asked for, in milliseconds by the clock of Redis. */
   get createdAt(): number | null {
     return this.#claim.createdAt
@@ -170,8 +175,7 @@ export class PendingJob {
     const watch = this.#parts.push.watch(this.#claim.keys, (source) => this.#onHint(source))
     this.waiters.onClose(() => watch.end())
     // Where the worker expects to find something, its message may not come first.
-    const isPrepared = this.#parts.dialect.prepare !== undefined
-    if (this.job.idKind === 'made' && !isPrepared) return this.#enterMade(watch.armed)
+    if (this.job.idKind === 'made' && !this.#isPrepared) return this.#enterMade(watch.armed)
     try {
       const [armed, claim] = await Promise.allSettled([watch.armed, this.#claim.enter()])
       if (claim.status === 'rejected') throw claim.reason
@@ -222,7 +226,8 @@ export class PendingJob {
     if (verdict === 'conflict') throw conflict()
     if (verdict === 'new') {
       this.#expireAfter(remainingMs)
-      if (this.#isHintedEarly) void this.#reader.read('armed_read')
+      // Of what the claim itself has written for the worker, nobody needs to be told.
+      if (this.#isHintedEarly && !this.#isPrepared) void this.#reader.read('armed_read')
       return this.#publish(run, remainingMs, 'none')
     }
     // Under way before our SUBSCRIBE: only a read after its acknowledgement misses nothing.
@@ -266,6 +271,11 @@ export class PendingJob {
     if (ms < this.#parts.timeoutMs) this.#expiry = this.waiters.later(ms, () => void this.#expire())
   }
 
+  /** Whether the claim writes what its worker is to find. */
+  get #isPrepared(): boolean {
+    return this.#parts.dialect.prepare !== undefined
+  }
+
   /** Nobody waits, and nobody was told that it goes on; or somebody that it does not. */
   get #isUnwanted(): boolean {
     const isToldOf = this.waiters.ending !== undefined || this.#isTimedOut
@@ -297,7 +307,8 @@ export class PendingJob {
   #onHint(source: HintSource): void {
     if (this.waiters.isOver) return
     // Before the claim was entered, nothing of ours can stand there; but another run's, in the way of ours.
-    if (this.#claim.run === undefined) {
+    const isEntered = this.moments.armed !== undefined || !this.#isPrepared
+    if (this.#claim.run === undefined || !isEntered) {
       this.#isHintedEarly = true
       return
     }

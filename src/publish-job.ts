@@ -49,7 +49,11 @@ export async function publishJob(parts: PublishJobParts, step: PublishJobStep): 
   step.onSend()
   acceptance.unknown()
   try {
-    const delivery = dialect.encodeJob(job, wireId, new Date(Date.now() + lifeMs))
+    const delivery = dialect.encodeJob(job, {
+      wireId,
+      run,
+      expiresAt: new Date(Date.now() + lifeMs),
+    })
     const isConfirmed = await publishUntilKnown({
       broker,
       publication: { queue: job.queue, delivery, messageId: wireId, run },

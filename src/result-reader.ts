@@ -45,9 +45,15 @@ export class ResultReader {
   #reading: Promise<void> | undefined
   /** Why it is to be read (again); undefined when nothing has happened since. */
   #dirty: ReadSource | undefined
+  #status: 'queued' | 'running' = 'queued'
 
   constructor(options: ReaderOptions) {
     this.#options = options
+  }
+
+  /** As it was read last, while it had no end. */
+  get status(): 'queued' | 'running' {
+    return this.#status
   }
 
   /** Resolves when no read is left to do. Never rejects. */
@@ -84,6 +90,7 @@ export class ResultReader {
     if (typeof standing === 'object') {
       return onDecoded(standing, { source, value: values[0] ?? '', isFinished })
     }
+    this.#status = standing
     // Evicted, or taken away between the event and the read. A later event may still bring one.
     if (source === 'notification' && values.every((value) => value === null)) onVanished()
   }

@@ -10,7 +10,7 @@ import {
   encodeKwargs,
   readWire,
 } from './wire.ts'
-import type { Delivery, OutcomeOf, Standing, Values } from '../dialect.ts'
+import type { Delivery, OutcomeOf, RunOf, Standing, Values } from '../dialect.ts'
 import type { Job, Outcome } from '../job.ts'
 
 /**
@@ -26,7 +26,12 @@ import type { Job, Outcome } from '../job.ts'
 export const celeryV2 = defineDialect({
   settings: {
     CELERY_TASK_NAME: v.optional(text, 'generate'),
-    CELERY_BROKER_URL: v.optional(url('amqp', 'amqps', 'pyamqp')),
+    CELERY_BROKER_URL: v.optional(
+      v.pipe(
+        url('amqp', 'amqps', 'pyamqp'),
+        v.check((value) => !value.includes(';'), 'must be one address'),
+      ),
+    ),
     CELERY_RESULT_BACKEND: v.optional(url('redis', 'rediss')),
   },
   addresses: ({ CELERY_BROKER_URL: broker, CELERY_RESULT_BACKEND: redisUrl }) => ({
@@ -40,8 +45,10 @@ export const celeryV2 = defineDialect({
       position: 0,
       pattern: `^{%s*"status":%s*"${state}"`,
     })),
+    // It may, but each time with one.
+    mayAnswerTwice: false,
     resultKeys: (wireId) => [`celery-task-meta-${wireId}`],
-    encodeJob: (job, wireId, expiresAt) => encodeJob(task, job, wireId, expiresAt),
+    encodeJob: (job, of) => encodeJob(task, job, of),
     encodeCancel,
     decodeResult,
     decodeJob,
@@ -60,7 +67,14 @@ const JSON_BODY = { contentType: 'application/json', contentEncoding: 'utf-8' } 
 /** What follows the task; none of ours. */
 const EMBED = { callbacks: null, errbacks: null, chain: null, chord: null }
 
-function encodeJob(task: string, job: Job, wireId: string, expiresAt: Date): Delivery {
+/** A stamp of the run's own, so that a worker can be told to drop this run and no later one of the same id. */
+const stampOf = (run: string): string => `gateway_run_${run}`
+
+function encodeJob(
+  task: string,
+  job: Job,
+  { wireId, run, expiresAt }: RunOf & { readonly expiresAt: Date },
+): Delivery {
   const headers = {
     lang: 'py',
     task,
@@ -73,12 +87,15 @@ function encodeJob(task: string, job: Job, wireId: string, expiresAt: Date): Del
     retries: 0,
     timelimit: [null, null],
     root_id: wireId,
-    parent_id: null,
+    // Celery repeats it in the result, which so names the run it is of.
+    parent_id: run,
     // For people to read, in logs and in Flower: what a user wrote has no place there.
     argsrepr: '()',
     kwargsrepr: '{...}',
     origin: 'protollm-gateway',
     ignore_result: false,
+    stamped_headers: [stampOf(run)],
+    stamps: { [stampOf(run)]: [run] },
   }
   return {
     ...JSON_BODY,
@@ -89,11 +106,15 @@ function encodeJob(task: string, job: Job, wireId: string, expiresAt: Date): Del
   }
 }
 
-/** A worker that has not begun drops the job; one that runs it is not killed. It remembers 50,000 of these for 3 hours. */
-function encodeCancel(wireId: string) {
+/**
+ * A worker that has not begun drops the run; one that runs it is not killed. By its
+ * stamp (Celery 5.3 and later) and not by the task's id: workers remember a revoked
+ * id for three hours, and would drop the same job when it is asked for again.
+ */
+function encodeCancel({ run }: RunOf) {
   const revoke = {
-    method: 'revoke',
-    arguments: { task_id: wireId, terminate: false, signal: 'SIGTERM' },
+    method: 'revoke_by_stamped_headers',
+    arguments: { headers: { [stampOf(run)]: [run] }, terminate: false },
     destination: null,
     pattern: null,
     matcher: null,
@@ -114,7 +135,11 @@ function decodeJob(delivery: Delivery, queue: string): { job: Job; wireId: strin
   return { job, wireId: headers.output.id }
 }
 
-const Result = v.object({ status: v.string(), result: v.unknown() })
+const Result = v.object({
+  status: v.string(),
+  result: v.unknown(),
+  parent_id: v.fallback(v.nullish(v.string()), undefined),
+})
 const Raised = v.object({
   exc_type: v.fallback(v.string(), 'Error'),
   exc_message: v.unknown(),
@@ -122,23 +147,21 @@ const Raised = v.object({
 
 function decodeResult([value]: Values): Standing {
   if (value === null || value === undefined) return 'queued'
-  const { status, result } = readWire(Result, value, 'result')
-  switch (status) {
-    case 'SUCCESS':
-      return { outcome: answerOf(result) }
-    case 'FAILURE':
-      return { outcome: failureOf(result) }
-    case 'REVOKED': {
-      const { message } = failureOf(result)
-      return { outcome: { kind: message === EXPIRED ? 'expired' : 'cancelled' } }
-    }
-    case 'PENDING':
-    case 'RECEIVED':
-    case 'RETRY':
-      return 'queued'
-    default:
-      return 'running'
-  }
+  const { status, result, parent_id: run } = readWire(Result, value, 'result')
+  if (WAITING.has(status)) return 'queued'
+  const outcome = outcomeOf(status, result)
+  if (outcome === undefined) return 'running'
+  return { outcome, ...(typeof run === 'string' && { run }) }
+}
+
+/** Also what is to be tried again. */
+const WAITING = new Set(['PENDING', 'RECEIVED', 'RETRY'])
+
+function outcomeOf(status: string, result: unknown): Outcome | undefined {
+  if (status === 'SUCCESS') return answerOf(result)
+  if (status === 'FAILURE') return failureOf(result)
+  if (status !== 'REVOKED') return undefined
+  return { kind: failureOf(result).message === EXPIRED ? 'expired' : 'cancelled' }
 }
 
 /** Why the worker itself revokes a task: it came too late. */
@@ -161,10 +184,10 @@ function failureOf(result: unknown): Extract<Outcome, { kind: 'failed' }> {
   return { kind: 'failed', type, message: parts.map(asText).join(', ') }
 }
 
-function encodeOutcome(outcome: Outcome, { wireId, now }: OutcomeOf): string {
+function encodeOutcome(outcome: Outcome, { wireId, run, now }: OutcomeOf): string {
   const [status, result] = stateOf(outcome)
   const done = { traceback: null, children: [], date_done: isoTime(now), task_id: wireId }
-  return JSON.stringify({ status, result, ...done })
+  return JSON.stringify({ status, result, ...done, parent_id: run })
 }
 
 function stateOf(outcome: Outcome): [status: string, result: object] {

@@ -34,12 +34,13 @@ export const protollmV11 = defineDialect({
         { position: 0, pattern: '^{%s*"status":%s*"error"' },
         { position: 1, pattern: '' },
       ],
+      mayAnswerTwice: true,
       resultKeys: (wireId) => [statusKey(wireId), answerKey(wireId)],
       prepare: (job, wireId, now) => [
         { key: statusKey(wireId), value: encodeStatus('pending', now, 'Job is created') },
         { key: `prompt:${wireId}`, value: JSON.stringify(kwargsOf(job, wireId).prompt) },
       ],
-      encodeJob: (job, wireId) => ({
+      encodeJob: (job, { wireId }) => ({
         body: encodeTask(kwargsOf(job, wireId)),
         priority: priorityOf(job),
       }),

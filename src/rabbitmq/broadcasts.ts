@@ -27,24 +27,33 @@ export class Broadcasts {
   }
 
   send({ exchange, delivery }: Broadcast): void {
-    this.#open()
-      ?.then((channel) => channel.publish(exchange, '', delivery.body, contentProperties(delivery)))
-      .catch((error: unknown) => this.#failed(error))
+    this.#channel ??= this.#connection && this.#open(this.#connection)
+    const channel = this.#channel
+    if (channel === undefined) {
+      // Its workers are cut off as well, or soon will be.
+      return this.#log.warn({ exchange }, 'broker.broadcast_dropped')
+    }
+    channel
+      .then((open) => open.publish(exchange, '', delivery.body, contentProperties(delivery)))
+      .catch((error: unknown) => this.#failed(channel, error))
   }
 
-  #open(): Promise<Channel> | undefined {
-    this.#channel ??= this.#connection?.createChannel().then((channel) => {
-      channel.on('error', (error) => this.#failed(error))
-      channel.on('close', () => {
-        this.#channel = undefined
-      })
+  #open(connection: ChannelModel): Promise<Channel> {
+    const opening = connection.createChannel().then((channel) => {
+      channel.on('error', (error) => this.#failed(opening, error))
+      channel.on('close', () => this.#forget(opening))
       return channel
     })
-    return this.#channel
+    return opening
   }
 
-  #failed(error: unknown): void {
-    this.#channel = undefined
+  #failed(channel: Promise<Channel>, error: unknown): void {
+    this.#forget(channel)
     this.#log.warn(errorFields(error), 'broker.broadcast_failed')
+  }
+
+  /** A new connection may have a new one already. */
+  #forget(channel: Promise<Channel>): void {
+    if (this.#channel === channel) this.#channel = undefined
   }
 }

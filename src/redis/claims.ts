@@ -143,7 +143,8 @@ export class Claims {
    * it over meanwhile, who may have published it.
    */
   async release({ keys, prepared, token, entry }: ReleaseRequest): Promise<boolean> {
-    const written = prepared.map(({ key }) => key)
+    // Not what stands at a result key: the message of an earlier run may still be looked for with it.
+    const written = prepared.map(({ key }) => key).filter((key) => !keys.includes(key))
     const released = await this.#client.releaseClaim(
       [claimKey(keys[0] as string), this.#index, ...written],
       [token, entry],

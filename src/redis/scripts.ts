@@ -70,7 +70,9 @@ track()
 -- The worker may have been faster: its message was sent together with this.
 if ARGV[10] ~= 'made' then redis.call('DEL', KEYS[1], unpack(KEYS, 3, lastResult)) end
 for i = 13, #ARGV do
-  if ARGV[i] ~= '' then redis.call('SET', KEYS[i - 8], ARGV[i], 'PX', ARGV[4] + ARGV[5]) end
+  -- Only what may become the result is kept for longer than the message.
+  local ttl = i - 8 <= lastResult and ARGV[4] + ARGV[5] or ARGV[4]
+  if ARGV[i] ~= '' then redis.call('SET', KEYS[i - 8], ARGV[i], 'PX', ttl) end
 end
 redis.call('HSET', KEYS[1], 'run', ARGV[3], 'fingerprint', ARGV[1], 'owner', ARGV[2], 'holder', ARGV[3],
   'state', 'claimed', 'created', now, 'since', now, 'deadline', now + ARGV[4])
@@ -135,10 +137,10 @@ redis.call('PEXPIRE', KEYS[1], ARGV[4])
 `
 
 /**
- * KEYS: claim, deltas, result keys. ARGV: ttl ms.
- * Returns how many keys were given their time to live, and what is left of the job's life in ms.
+ * KEYS: claim, deltas, result keys. ARGV: ttl ms, marks.
+ * Returns how many keys were given their time to live, what is left of the job's life in ms, and whether it has ended (1 or 0).
  */
-const SWEEP = `${NOW}
+const SWEEP = `${NOW}${ENDED}
 local swept = 0
 for i = 1, #KEYS do
   if redis.call('PTTL', KEYS[i]) == -1 then
@@ -149,7 +151,7 @@ end
 local claim = redis.call('HMGET', KEYS[1], 'state', 'deadline')
 local left = 0
 if claim[1] == 'claimed' or claim[1] == 'published' then left = math.max(0, claim[2] - now) end
-return {swept, left}
+return {swept, left, ended(3, #KEYS, ARGV[2]) and 1 or 0}
 `
 
 /**
@@ -206,7 +208,10 @@ if ARGV[1] ~= '' and run and run ~= ARGV[1] then return 'stale' end
 if redis.call('EXISTS', KEYS[2]) == 1 then return 'cancelled' end
 if (ARGV[1] ~= '' or ARGV[2] == '1') and ended(3, #KEYS, ARGV[3]) then return 'answered' end
 for i = 5, #ARGV do
-  if ARGV[i] ~= '' then redis.call('SET', KEYS[i - 2], ARGV[i], 'PX', ARGV[4]) end
+  -- What stands there lives as long as the message: no shorter.
+  local stands = redis.call('EXISTS', KEYS[i - 2]) == 1
+  if ARGV[i] ~= '' and stands then redis.call('SET', KEYS[i - 2], ARGV[i], 'KEEPTTL') end
+  if ARGV[i] ~= '' and not stands then redis.call('SET', KEYS[i - 2], ARGV[i], 'PX', ARGV[4]) end
 end
 return 'run'
 `
@@ -245,7 +250,7 @@ export type TakeReply = [
   ...values: (string | null)[],
 ]
 export type DueReply = [due: string[], nextInMs: number | '']
-export type SweepReply = [swept: number, lifeMs: number]
+export type SweepReply = [swept: number, lifeMs: number, hasEnded: number]
 
 export const scripts = {
   ...jobScripts,

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorFields } from '../telemetry/log.ts'
 import { claimKey, deltasKey, pendingKey } from './keys.ts'
+import { marksOf } from './script.ts'
 import type { Dialect } from '../dialect.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -14,7 +15,7 @@ const BATCH = 100
 
 export interface SweepOptions {
   readonly connection: RedisConnection
-  readonly dialect: Pick<Dialect, 'resultKeys'>
+  readonly dialect: Pick<Dialect, 'resultKeys' | 'ends' | 'mayAnswerTwice'>
   readonly prefix: string
   readonly jobTtlMs: number
   readonly resultTtlMs: number
@@ -94,9 +95,9 @@ export class Sweep {
     const keys = dialect.resultKeys(wireId)
     const reply: unknown = await client.sweepJob(
       [claimKey(keys[0]), deltasKey(keys[0]), ...keys],
-      [String(resultTtlMs)],
+      [String(resultTtlMs), marksOf(dialect)],
     )
-    const [swept, lifeMs] = reply as SweepReply
+    const [swept, lifeMs, hasEnded] = reply as SweepReply
     if (swept > 0) {
       metrics.swept.inc(swept)
       log.info({ job: wireId }, 'sweep.ttl_set')
@@ -104,7 +105,8 @@ export class Sweep {
     // A newer run of the same id goes on: it ends later.
     if (lifeMs > 0) return this.#putOff(entry, entry, lifeMs)
     // A result that has its time to live already may yet be overwritten, by a worker that comes late: it has none then.
-    const isLastLook = swept > 0 || look !== FIRST_LOOK
+    const isOver = swept > 0 && hasEnded === 1 && !dialect.mayAnswerTwice
+    const isLastLook = isOver || look !== FIRST_LOOK
     if (isLastLook) await client.zRem(this.#index, entry)
     else await this.#putOff(entry, `${LAST_LOOK} ${asker} ${wireId}`, resultTtlMs)
   }

@@ -16,6 +16,8 @@ const ofTheSender = {
   origin: 'protollm-gateway',
   kwargsrepr: '{...}',
   expires: '2026-11-22T09:54:51.250+00:00',
+  // Celery repeats it in the result.
+  parent_id: 'run-1',
 }
 const message = {
   body,
@@ -59,6 +61,7 @@ dialectConformance(dialect, {
       means: { outcome: { kind: 'succeeded', content: 'fine' } },
     },
   ],
+  echoesRun: true,
 })
 
 test('a task that returns neither a text nor a content has no readable result', () => {
@@ -73,12 +76,18 @@ test('of what a task raised, type and arguments arrive, and no traceback', () =>
   })
 })
 
-test('a cancelled job is revoked by way of the workers’ own exchange, and not terminated', () => {
-  const { exchange, delivery } = dialect.encodeCancel?.('12345') ?? {}
+test('a cancelled run is revoked by its stamp, which the same job asked for again does not have', () => {
+  const { headers } = dialect.encodeJob(capturedJob, {
+    wireId: '12345',
+    run: 'run-1',
+    expiresAt: new Date(),
+  })
+  expect(headers?.stamped_headers).toEqual(['gateway_run_run-1'])
+  const { exchange, delivery } = dialect.encodeCancel?.({ wireId: '12345', run: 'run-1' }) ?? {}
   expect(exchange).toBe('celery.pidbox')
   expect(JSON.parse(String(delivery?.body))).toMatchObject({
-    method: 'revoke',
-    arguments: { task_id: '12345', terminate: false },
+    method: 'revoke_by_stamped_headers',
+    arguments: { headers: headers?.stamps, terminate: false },
   })
 })
 

@@ -54,7 +54,7 @@ export function dialectConformance(dialect: Dialect, captured: Captured): void {
     { kind: 'failed', type: 'Exception', message: 'bad prompt' },
     { kind: 'cancelled' },
   ]
-  const encoded = dialect.encodeJob(job, job.id, NOW)
+  const encoded = dialect.encodeJob(job, { wireId: job.id, run: 'run-1', expiresAt: NOW })
   const received: Delivery = { ...deliveryOf(message), body: Buffer.from(message.body) }
 
   describe(`dialect ${dialect.name}`, () => {

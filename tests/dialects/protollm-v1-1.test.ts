@@ -61,7 +61,11 @@ test('says that it has begun, as its worker does', () => {
 })
 
 test('a job without a priority has the base priority, in the message too', () => {
-  const { body, priority } = dialect.encodeJob(capturedJob, '12345', new Date())
+  const { body, priority } = dialect.encodeJob(capturedJob, {
+    wireId: '12345',
+    run: 'run-1',
+    expiresAt: new Date(),
+  })
   expect(priority).toBe(1)
   expect(JSON.parse(body.toString())).toMatchObject({ kwargs: { prompt: { priority: 1 } } })
 })

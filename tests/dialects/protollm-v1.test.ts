@@ -25,8 +25,10 @@ dialectConformance(dialect, {
   echoesRun: true,
 })
 
+const newRun = { wireId: '1', run: 'run-1', expiresAt: new Date() }
+
 test('a priority is carried by the message, for the queues of newer workers', () => {
-  const { priority } = dialect.encodeJob({ ...capturedJob, priority: 3 }, '1', new Date())
+  const { priority } = dialect.encodeJob({ ...capturedJob, priority: 3 }, newRun)
   expect(priority).toBe(3)
 })
 

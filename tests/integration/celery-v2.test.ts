@@ -80,7 +80,7 @@ test('a task revoked by somebody else is cancelled', async () => {
 })
 
 test('a cancel is told to the workers; where none has ever been, nobody is told and nothing breaks', async () => {
-  const { id, channel, gateway } = await scene()
+  const { id, channel, take, gateway } = await scene()
   await channel.deleteExchange('celery.pidbox')
   await submit(gateway.url, { job_id: id('nobody'), content: 'x' })
   const untold = await ask(`${gateway.url}/jobs/${id('nobody')}`, 'DELETE')
@@ -92,9 +92,29 @@ test('a cancel is told to the workers; where none has ever been, nobody is told 
   await submit(gateway.url, { job_id: id('told'), content: 'x' })
   await ask(`${gateway.url}/jobs/${id('told')}`, 'DELETE')
   const message = await eventually('the revoke', async () => (await channel.get(queue)) || null)
-  expect(JSON.parse(message.content.toString())).toMatchObject({
-    method: 'revoke',
-    arguments: { task_id: id('told'), terminate: false },
-  })
+  const { arguments: revoked } = JSON.parse(message.content.toString()) as {
+    arguments: { headers: Record<string, string[]> }
+  }
+  const sent = [await take(), await take()].map(({ properties }) => properties)
+  const told = sent.find(({ messageId }) => messageId === id('told'))
+  expect(revoked.headers).toEqual(told?.headers?.stamps)
   expect(message.properties.headers).toMatchObject({ clock: 0, expires: 0 })
+})
+
+test('what an earlier run of the same id returns late is not taken for this one’s', async () => {
+  const { id, take, redis, metaKey, gateway } = await scene()
+  const store = (run: unknown, content: string) =>
+    redis.set(
+      metaKey(id('x')),
+      JSON.stringify({ status: 'SUCCESS', result: content, parent_id: run }),
+    )
+  await submit(gateway.url, { job_id: id('x'), content: 'x' })
+  const earlier = (await take()).properties.headers?.parent_id
+  await ask(`${gateway.url}/jobs/${id('x')}`, 'DELETE')
+  const again = generate(gateway.url, id('x'), 'x')
+  const { headers } = (await take()).properties
+  await store(earlier, 'late')
+  await gateway.log.until('job.foreign_run')
+  await store(headers?.parent_id, 'fine')
+  expect(await again).toMatchObject({ status: 200, body: { content: 'fine' } })
 })

@@ -58,6 +58,24 @@ describe('readConfig', () => {
     expect(() => readConfig(celery)).toThrow('CELERY_RESULT_BACKEND must be a URL')
   })
 
+  test('a dialect named by a file has its settings as well', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'config-test-'))
+    onTestFinished(() => rmSync(directory, { recursive: true }))
+    writeFileSync(join(directory, 'dialect'), 'protollm-v1.1\n')
+    const { dialect } = readConfig({ DIALECT_FILE: join(directory, 'dialect') })
+    expect(dialect.resultKeys('1')).toEqual(['job-status:1', 'job-answer:1'])
+  })
+
+  test('an address of IPv6 and a list of addresses are told apart', () => {
+    const parts = { RABBIT_MQ_HOST: '::1', REDIS_HOST: '::1' }
+    expect(readConfig(parts)).toMatchObject({
+      rabbitUrl: 'amqp://admin:admin@[::1]:5672',
+      redisUrl: 'redis://[::1]:6379',
+    })
+    const several = { DIALECT: 'celery-v2', CELERY_BROKER_URL: 'amqp://a//;amqp://b//' }
+    expect(() => readConfig(several)).toThrow('CELERY_BROKER_URL must be one address')
+  })
+
   test('a Celery application’s addresses count where ours are not set', () => {
     const celery = {
       DIALECT: 'celery-v2',
