@@ -164,6 +164,36 @@ describe.skipIf(isMissing(environment))(`${title}, with a pool`, () => {
   })
 })
 
+describe.skipIf(isMissing(environment))(`${title}, an id asked for again`, () => {
+  test('a job that was cancelled runs when it is asked for again, and its first run never does', async () => {
+    const { worker, url } = await scene('prefork', {}, 1)
+    const busy = ask(url, 'sleep:2 and keep the worker busy')
+    await worker.begun('sleep:2')
+    const [cancelled, left] = [randomUUID(), randomUUID()]
+    await submit(url, { job_id: cancelled, content: 'never' })
+    await request(`${url}/jobs/${cancelled}`, 'DELETE')
+    const body = JSON.stringify({ job_id: left, meta: {}, content: 'never' })
+    const headers = { 'content-type': 'application/json' }
+    const signal = AbortSignal.timeout(300)
+    await fetch(`${url}/generate`, { method: 'POST', headers, body, signal }).catch(() => {})
+    const asked = [await ask(url, 'again', cancelled), await ask(url, 'again', left), await busy]
+    worker.count(asked)
+    expect(tally(asked)).toEqual({ 200: 3 })
+    expect(worker.started()).toEqual(['sleep:2 and keep the worker busy', 'again', 'again'])
+  })
+
+  test('a late result of an earlier run is not taken for that of this one', async () => {
+    const { worker, url } = await scene('prefork')
+    const id = randomUUID()
+    await submit(url, { job_id: id, content: 'sleep:1 and be late' })
+    await worker.begun('sleep:1')
+    await request(`${url}/jobs/${id}`, 'DELETE')
+    const asked = [await ask(url, 'sleep:2 and be right', id)]
+    worker.count(asked)
+    expect(tally(asked)).toEqual({ 200: 1 })
+  })
+})
+
 describe.skipIf(isMissing(environment))(`${title}, without a pool`, () => {
   // Celery writes an acknowledgement when its loop comes round again; here it stands still for the job.
   test('a killed worker has lost nothing: what it ran was not acknowledged yet', async () => {
