@@ -1,4 +1,4 @@
-import { ENDED, NOW, script } from './script.ts'
+import { ENDED, FIRST_PIECE, NOW, script } from './script.ts'
 
 /** Of a job as a whole: how it stands, and its end by those who asked for it. The claim is described in `scripts.ts`. */
 
@@ -45,15 +45,11 @@ ${CANCEL_NOW}`
  * KEYS: claim, result keys. ARGV: bytes of a piece, marks, ttl ms.
  * Returns run, owner, state, outcome, created, finished, ms left of its life, and of each value its first piece.
  */
-const LOOK_AT = `${NOW}${ENDED}
+const LOOK_AT = `${NOW}${ENDED}${FIRST_PIECE}
 local claim = redis.call('HMGET', KEYS[1], 'run', 'owner', 'state', 'outcome', 'created', 'finished', 'deadline')
 if not claim[1] then return {} end
 claim[7] = claim[7] - now
-for i = 2, #KEYS do
-  local value = redis.call('GETRANGE', KEYS[i], 0, ARGV[1] - 1)
-  if value == '' and redis.call('EXISTS', KEYS[i]) == 0 then value = false end
-  claim[6 + i] = value
-end
+for i = 2, #KEYS do claim[6 + i] = firstPiece(KEYS[i], ARGV[1]) end
 if (claim[3] == 'claimed' or claim[3] == 'published') and ended(2, #KEYS, ARGV[2]) then
   redis.pcall('HSET', KEYS[1], 'state', 'done', 'outcome', 'read', 'finished', now)
   for i = 1, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[3]) end

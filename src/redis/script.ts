@@ -25,6 +25,15 @@ local function ended(first, last, marks)
 end
 `
 
+/** What stands at a key, or the beginning of it; false where nothing does. */
+export const FIRST_PIECE = `
+local function firstPiece(key, bytes)
+  local value = redis.call('GETRANGE', key, 0, bytes - 1)
+  if value == '' and redis.call('EXISTS', key) == 0 then return false end
+  return value
+end
+`
+
 /** For `ended`, as an argument. */
 export const marksOf = ({ ends }: Pick<Dialect, 'ends'>): string =>
   ends === 'any' ? ends : ends.map((mark) => `${mark.position} ${mark.pattern}`).join('\n')

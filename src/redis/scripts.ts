@@ -1,4 +1,4 @@
-import { ENDED, NOW, script } from './script.ts'
+import { ENDED, FIRST_PIECE, NOW, script } from './script.ts'
 import { jobScripts } from './job-scripts.ts'
 
 /**
@@ -12,7 +12,7 @@ import { jobScripts } from './job-scripts.ts'
  * Redis), and `asker:<token>` for everybody who wants the outcome: a replica's
  * request that waits, or one that was told to come back for it.
  *
- * KEYS[1] is the claim, everywhere.
+ * KEYS[1] is the claim, where a script is about one job.
  */
 
 /**
@@ -160,13 +160,12 @@ return {swept, left, ended(3, #KEYS, ARGV[2]) and 1 or 0}
  * KEYS: claim, index, result keys. ARGV: run, ttl ms, bytes of a piece, marks ('': a look and no more), entry of the index or ''.
  * Returns the claim's run and state, 1 if it is finished, and of each value its first piece (false where nothing stands).
  */
-const TAKE = `${NOW}${ENDED}
+const TAKE = `${NOW}${ENDED}${FIRST_PIECE}
 local claim = redis.call('HMGET', KEYS[1], 'run', 'state')
 local reply = {claim[1], claim[2], claim[2] == 'done' and 1 or 0}
 local stands = false
 for i = 3, #KEYS do
-  local value = redis.call('GETRANGE', KEYS[i], 0, ARGV[3] - 1)
-  if value == '' and redis.call('EXISTS', KEYS[i]) == 0 then value = false end
+  local value = firstPiece(KEYS[i], ARGV[3])
   stands = stands or value
   reply[i + 1] = value
 end

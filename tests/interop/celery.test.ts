@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { ask as request, submit } from '../support/jobs.ts'
 import { counted } from '../support/metrics.ts'
 import { freshSettings, startGateway } from '../support/scene.ts'
-import { MEGABYTE, ODD_TEXTS, ask, askAll, saidOtherwise, tally, unique } from './support/ask.ts'
+import { ask, askAll, tally, unique } from './support/ask.ts'
+import { answersAll, failsAsTold } from './support/basics.ts'
 import { answerFromCapture } from './support/captured.ts'
 import { environmentOf, isMissing, whyMissing } from './support/environment.ts'
 import { startRealWorker } from './support/worker.ts'
@@ -48,12 +49,8 @@ test('what a Celery worker once wrote is understood', async () => {
 
 const title = `Celery${whyMissing(environment)}`
 describe.skipIf(isMissing(environment)).each<Pool>(['prefork', 'solo'])(`${title}, %s`, (pool) => {
-  test('each of 200 requests, 32 at a time, gets its own answer', async () => {
-    const { worker, url } = await scene(pool)
-    const asked = await askAll(url, unique(200), 32)
-    worker.count(asked)
-    expect(tally(asked)).toEqual({ 200: 200 })
-  })
+  answersAll((more) => scene(pool, more))
+  failsAsTold((more) => scene(pool, more), 'RuntimeError')
 
   test('the gateway may come first: both declare the queue alike', async () => {
     const settings = settingsOf()
@@ -62,22 +59,6 @@ describe.skipIf(isMissing(environment)).each<Pool>(['prefork', 'solo'])(`${title
     const asked = [await ask(url, 'anything')]
     worker.count(asked)
     expect(tally(asked)).toEqual({ 200: 1 })
-  })
-
-  test('a text comes back as it was sent, whatever is in it and however long it is', async () => {
-    const { worker, url } = await scene(pool, { MAX_BODY_BYTES: '4194304' })
-    const asked = await askAll(url, [...ODD_TEXTS, MEGABYTE], 4)
-    worker.count(asked)
-    expect(asked.filter(({ outcome }) => outcome !== '200')).toEqual([])
-  })
-
-  test('a failure carries its text as it was raised and no traceback, and the worker serves on', async () => {
-    const { worker, url } = await scene(pool)
-    const failing = ODD_TEXTS.map((text) => `fail: ${text}`)
-    const asked = [...(await askAll(url, failing, 4)), await ask(url, 'anything else')]
-    worker.count(asked)
-    expect(tally(asked)).toEqual({ '502 worker_failed': ODD_TEXTS.length, 200: 1 })
-    expect(saidOtherwise(asked, 'RuntimeError')).toEqual([])
   })
 
   test('a job that raised shows the type and the message', async () => {

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { metricsOf } from '../support/metrics.ts'
 import { freshSettings, startGateway } from '../support/scene.ts'
-import { MEGABYTE, ODD_TEXTS, ask, askAll, tally, unique } from './support/ask.ts'
+import { ask, askAll, tally, unique } from './support/ask.ts'
+import { answersAll } from './support/basics.ts'
 import { answerFromCapture } from './support/captured.ts'
 import { environmentOf, isMissing, whyMissing } from './support/environment.ts'
 import { startRealWorker } from './support/worker.ts'
@@ -40,12 +41,7 @@ for (const [version, declaration] of Object.entries(VERSIONS)) {
         return { worker, startWorker, url }
       }
 
-      test('each of 200 requests, 32 at a time, gets its own answer', async () => {
-        const { worker, url } = await scene()
-        const asked = await askAll(url, unique(200), 32)
-        worker.count(asked)
-        expect(tally(asked)).toEqual({ 200: 200 })
-      })
+      answersAll(scene)
 
       test('the gateway may come first: both declare the queue alike', async () => {
         const settings = { ...freshSettings(), ...declaration }
@@ -54,13 +50,6 @@ for (const [version, declaration] of Object.entries(VERSIONS)) {
         const asked = [await ask(url, 'anything')]
         worker.count(asked)
         expect(tally(asked)).toEqual({ 200: 1 })
-      })
-
-      test('a text comes back as it was sent, whatever is in it and however long it is', async () => {
-        const { worker, url } = await scene({ MAX_BODY_BYTES: '4194304' })
-        const asked = await askAll(url, [...ODD_TEXTS, MEGABYTE], 4)
-        worker.count(asked)
-        expect(asked.filter(({ outcome }) => outcome !== '200')).toEqual([])
       })
 
       test('a model that raises ends its worker: that job is a 504, and the next worker serves on', async () => {

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { ask as request, submit } from '../support/jobs.ts'
 import { freshSettings, startGateway } from '../support/scene.ts'
-import { MEGABYTE, ODD_TEXTS, ask, askAll, saidOtherwise, tally, unique } from './support/ask.ts'
+import { ask, askAll, saidOtherwise, tally, unique } from './support/ask.ts'
+import { answersAll, failsAsTold } from './support/basics.ts'
 import { answerFromCapture } from './support/captured.ts'
 import { environmentOf, isMissing, whyMissing } from './support/environment.ts'
 import { startRealWorker } from './support/worker.ts'
@@ -45,12 +46,8 @@ test('what a protollm 1.1 worker once wrote is understood', async () => {
 })
 
 describe.skipIf(isMissing(environment))(`protollm-api 1.1.5${whyMissing(environment)}`, () => {
-  test('each of 200 requests, 32 at a time, gets its own answer', async () => {
-    const { worker, url } = await scene()
-    const asked = await askAll(url, unique(200), 32)
-    worker.count(asked)
-    expect(tally(asked)).toEqual({ 200: 200 })
-  })
+  answersAll(scene)
+  failsAsTold(scene, 'Exception')
 
   test('the gateway may come first: both declare the queue alike', async () => {
     const settings = settingsOf()
@@ -67,22 +64,6 @@ describe.skipIf(isMissing(environment))(`protollm-api 1.1.5${whyMissing(environm
     const asked = await askAll(url, contents, 32)
     worker.count(asked)
     expect(tally(asked)).toEqual({ 200: 900, '502 worker_failed': 100 })
-    expect(saidOtherwise(asked, 'Exception')).toEqual([])
-  })
-
-  test('a text comes back as it was sent, whatever is in it and however long it is', async () => {
-    const { worker, url } = await scene({ MAX_BODY_BYTES: '4194304' })
-    const asked = await askAll(url, [...ODD_TEXTS, MEGABYTE], 4)
-    worker.count(asked)
-    expect(asked.filter(({ outcome }) => outcome !== '200')).toEqual([])
-  })
-
-  test('a failure carries its text as it was raised, and the worker serves on', async () => {
-    const { worker, url } = await scene()
-    const failing = ODD_TEXTS.map((text) => `fail: ${text}`)
-    const asked = [...(await askAll(url, failing, 4)), await ask(url, 'anything else')]
-    worker.count(asked)
-    expect(tally(asked)).toEqual({ '502 worker_failed': ODD_TEXTS.length, 200: 1 })
     expect(saidOtherwise(asked, 'Exception')).toEqual([])
   })
 
