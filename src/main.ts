@@ -16,5 +16,6 @@ const server = await startServer(config, log, metrics).catch((error: unknown) =>
   log.fatal(errorFields(error), 'gateway.start_failed')
   return process.exit(1)
 })
-log.info({ url: server.url, version: VERSION }, 'gateway.listening')
+const { dialect, queues } = config
+log.info({ url: server.url, version: VERSION, dialect: dialect.name, queues }, 'gateway.listening')
 stopOnSignal(log, () => server.close(config.stopGraceMs))

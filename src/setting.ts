@@ -13,7 +13,13 @@ export const number = (min: number, max: number) =>
   )
 
 export const integer = (min: number, max: number) =>
-  v.pipe(number(min, max), v.integer('must be a whole number'))
+  v.pipe(
+    v.string(),
+    v.regex(/^\d+$/, 'must be a whole number such as 300'),
+    v.transform(Number),
+    v.minValue(min, `must be at least ${min}`),
+    v.maxValue(max, `must be at most ${max}`),
+  )
 
 export const flag = v.pipe(
   v.string(),

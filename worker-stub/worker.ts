@@ -74,7 +74,7 @@ export class Worker {
   }
 
   async #consume(connection: ChannelModel): Promise<void> {
-    const { queue, queueOptions, concurrency, log } = this.#options
+    const { queue, queueOptions, concurrency, dialect, log } = this.#options
     const problem = await declareQueue(connection, queue, queueOptions(queue))
     if (problem !== undefined) log.error({ queue, problem }, 'worker.queue_refused')
     const channel = await connection.createChannel()
@@ -87,7 +87,7 @@ export class Worker {
       else this.#track(this.#take(channel, message))
     })
     this.#stopConsuming = () => channel.cancel(consumerTag)
-    log.info({ queue, concurrency }, 'worker.consuming')
+    log.info({ queue, concurrency, dialect: dialect.name }, 'worker.consuming')
   }
 
   #track(work: Promise<void>): void {
