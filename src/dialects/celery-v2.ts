@@ -67,8 +67,9 @@ const JSON_BODY = { contentType: 'application/json', contentEncoding: 'utf-8' } 
 /** What follows the task; none of ours. */
 const EMBED = { callbacks: null, errbacks: null, chain: null, chord: null }
 
-/** A stamp of the run's own, so that a worker can be told to drop this run and no later one of the same id. */
-const stampOf = (run: string): string => `gateway_run_${run}`
+/** A run as Celery sees it: told from the ids that its own tasks have for parents and stamps. */
+const STAMP = 'gateway_run_'
+const stampOf = (run: string): string => STAMP + run
 
 function encodeJob(
   task: string,
@@ -88,12 +89,13 @@ function encodeJob(
     timelimit: [null, null],
     root_id: wireId,
     // Celery repeats it in the result, which so names the run it is of.
-    parent_id: run,
+    parent_id: stampOf(run),
     // For people to read, in logs and in Flower: what a user wrote has no place there.
     argsrepr: '()',
     kwargsrepr: '{...}',
     origin: 'protollm-gateway',
     ignore_result: false,
+    // So that a worker can be told to drop this run, and no later one of the same id.
     stamped_headers: [stampOf(run)],
     stamps: { [stampOf(run)]: [run] },
   }
@@ -147,11 +149,11 @@ const Raised = v.object({
 
 function decodeResult([value]: Values): Standing {
   if (value === null || value === undefined) return 'queued'
-  const { status, result, parent_id: run } = readWire(Result, value, 'result')
+  const { status, result, parent_id: parent } = readWire(Result, value, 'result')
   if (WAITING.has(status)) return 'queued'
   const outcome = outcomeOf(status, result)
   if (outcome === undefined) return 'running'
-  return { outcome, ...(typeof run === 'string' && { run }) }
+  return { outcome, ...(parent?.startsWith(STAMP) && { run: parent.slice(STAMP.length) }) }
 }
 
 /** Also what is to be tried again. */
@@ -187,7 +189,7 @@ function failureOf(result: unknown): Extract<Outcome, { kind: 'failed' }> {
 function encodeOutcome(outcome: Outcome, { wireId, run, now }: OutcomeOf): string {
   const [status, result] = stateOf(outcome)
   const done = { traceback: null, children: [], date_done: isoTime(now), task_id: wireId }
-  return JSON.stringify({ status, result, ...done, parent_id: run })
+  return JSON.stringify({ status, result, ...done, ...(run && { parent_id: stampOf(run) }) })
 }
 
 function stateOf(outcome: Outcome): [status: string, result: object] {

@@ -17,7 +17,7 @@ const ofTheSender = {
   kwargsrepr: '{...}',
   expires: '2026-11-22T09:54:51.250+00:00',
   // Celery repeats it in the result.
-  parent_id: 'run-1',
+  parent_id: 'gateway_run_run-1',
 }
 const message = {
   body,
@@ -67,6 +67,13 @@ dialectConformance(dialect, {
 test('a task that returns neither a text nor a content has no readable result', () => {
   expect(() => dialect.decodeResult([meta('SUCCESS', null)])).toThrow('the result has no content')
   expect(() => dialect.decodeResult([meta('SUCCESS', 42)])).toThrow('the result has no content')
+})
+
+test('a parent that is a task is no run: a task may have replaced itself', () => {
+  const replaced = { ...(JSON.parse(meta('SUCCESS', 'fine')) as object), parent_id: '12345' }
+  expect(dialect.decodeResult([JSON.stringify(replaced)])).toEqual({
+    outcome: { kind: 'succeeded', content: 'fine' },
+  })
 })
 
 test('of what a task raised, type and arguments arrive, and no traceback', () => {

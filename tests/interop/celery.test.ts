@@ -111,6 +111,13 @@ describe.skipIf(isMissing(environment))(`${title}, with a pool`, () => {
     expect(asked.find(({ outcome }) => outcome !== '200')?.content).toBe('sleep:60 until killed')
   })
 
+  test('a task that tries again keeps its run, and is answered when it succeeds', async () => {
+    const { worker, url } = await scene('prefork')
+    const asked = await askAll(url, ['retry: twice', 'retry: and again twice'], 2)
+    worker.count(asked)
+    expect(tally(asked)).toEqual({ 200: 2 })
+  })
+
   test('a process of the pool that dies fails its job, and the worker serves on', async () => {
     const { worker, url } = await scene('prefork')
     const asked = [await ask(url, 'die: without a word'), await ask(url, 'anything else')]

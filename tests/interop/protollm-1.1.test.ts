@@ -1,5 +1,10 @@
+import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { protollmV11 } from '../../src/dialects/protollm-v1-1.ts'
+import { capturedJob, fixture } from '../dialects/conformance.ts'
 import { ask as request, submit } from '../support/jobs.ts'
 import { freshSettings, startGateway } from '../support/scene.ts'
 import { ask, askAll, saidOtherwise, tally, unique } from './support/ask.ts'
@@ -9,7 +14,9 @@ import { environmentOf, isMissing, whyMissing } from './support/environment.ts'
 import { startRealWorker } from './support/worker.ts'
 import type { Settings } from '../support/scene.ts'
 
+const run = promisify(execFile)
 const environment = environmentOf('protollm-api-1.1.5')
+const MODELS = fileURLToPath(new URL('clients/protollm_models.py', import.meta.url))
 
 function settingsOf(more: Settings = {}) {
   const settings = freshSettings()
@@ -45,7 +52,45 @@ test('what a protollm 1.1 worker once wrote is understood', async () => {
   expect({ status, body }).toEqual({ status: 200, body: { content } })
 })
 
+/** What the gateway writes for this worker, and what protollm_api wrote when it was captured. */
+function writtenAndCaptured(): [model: string, ours: string, captured: string][] {
+  type Keys = Record<string, string>
+  const captured = fixture<{ job: { body: string }; redis_after_submit: Keys }>(
+    'protollm-v1.1/captured.json',
+  )
+  const dialect = protollmV11.create({
+    REDIS_PREFIX_FOR_STATUS: 'job-status',
+    REDIS_PREFIX_FOR_ANSWER: 'job-answer',
+    BASE_PRIORITY: 1,
+  })
+  const now = new Date('2026-11-22T09:54:51')
+  const [status, prompt] = dialect.prepare?.(capturedJob, '12345', now) ?? []
+  const of = { wireId: '12345', run: 'run-1', expiresAt: now }
+  const { body } = dialect.encodeJob(capturedJob, of)
+  const { 'job-status:12345': theirStatus, 'prompt:12345': theirPrompt } =
+    captured.redis_after_submit
+  return [
+    ['status', status?.value ?? '', theirStatus ?? ''],
+    ['prompt', prompt?.value ?? '', theirPrompt ?? ''],
+    ['message', body.toString(), captured.job.body],
+  ]
+}
+
 describe.skipIf(isMissing(environment))(`protollm-api 1.1.5${whyMissing(environment)}`, () => {
+  test('its own models make the same objects of what we write as of what it wrote itself', async () => {
+    const python = 'python' in environment ? environment.python : ''
+    const { stdout } = await run(python, [MODELS, JSON.stringify(writtenAndCaptured())])
+    const compared = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object)
+    expect(compared).toMatchObject([
+      { model: 'status', same: true },
+      { model: 'prompt', same: true },
+      { model: 'message', same: true },
+    ])
+  })
+
   answersAll(scene)
   failsAsTold(scene, 'Exception')
 
