@@ -28,10 +28,12 @@ export type Look = 'run' | 'stale' | 'cancelled' | 'answered'
 export class Answers {
   readonly #options: AnswersOptions
   readonly #stop: AbortSignal
+  readonly #marks: string
 
   constructor(options: AnswersOptions, stop: AbortSignal) {
     this.#options = options
     this.#stop = stop
+    this.#marks = marksOf(options.dialect)
   }
 
   /** Says that it has begun, where its kind of worker does. */
@@ -40,7 +42,7 @@ export class Answers {
     const resultKeys = dialect.resultKeys(wireId)
     const [first] = resultKeys
     const running = argumentsOf(dialect.encodeRunning?.(new Date()) ?? [])
-    const args = [run, isRedelivered ? '1' : '0', marksOf(dialect), String(resultTtlMs), ...running]
+    const args = [run, isRedelivered ? '1' : '0', this.#marks, String(resultTtlMs), ...running]
     return this.#insist((client) =>
       client.lookBeforeRun([claimKey(first), cancelKey(first), ...resultKeys], args),
     )
@@ -52,7 +54,7 @@ export class Answers {
     const resultKeys = dialect.resultKeys(wireId)
     const of = { wireId, run: run === '' ? undefined : run, now: new Date() }
     const values = argumentsOf(dialect.encodeOutcome(outcome, of))
-    const args = [run, String(resultTtlMs), '', marksOf(dialect), ...values]
+    const args = [run, String(resultTtlMs), '', this.#marks, ...values]
     return this.#insist((client) =>
       client.writeAnswer([claimKey(resultKeys[0]), ...resultKeys], args),
     )
