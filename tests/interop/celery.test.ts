@@ -42,6 +42,21 @@ async function scene(pool: Pool, more: Settings = {}, processes = 2) {
   return { worker, startWorker, url }
 }
 
+/** A job behind one that keeps the worker busy, cancelled before its turn; all have ended then. */
+async function cancelledInQueue({ worker, url }: Awaited<ReturnType<typeof scene>>) {
+  const busy = ask(url, 'sleep:2 and keep the worker busy')
+  await worker.begun('sleep:2')
+  const id = randomUUID()
+  const at = `${url}/jobs/${id}`
+  await submit(url, { job_id: id, content: 'cancelled before its turn' })
+  const cancelled = await request(at, 'DELETE')
+  worker.count([await busy, await ask(url, 'after it')])
+  const later = await request(at, 'GET')
+  return [cancelled, later].map(({ body: { status, outcome } }) => ({ status, outcome }))
+}
+
+const CANCELLED = { status: 'cancelled', outcome: null }
+
 test('what a Celery worker once wrote is understood', async () => {
   const { status, body } = await answerFromCapture('celery-v2', (key) => key, settingsOf())
   expect({ status, body }).toEqual({ status: 200, body: { content: 'echo: What is AI?' } })
@@ -137,18 +152,9 @@ describe.skipIf(isMissing(environment))(`${title}, with a pool`, () => {
   })
 
   test('a job that is cancelled in the queue never starts', async () => {
-    const { worker, url } = await scene('prefork', {}, 1)
-    const busy = ask(url, 'sleep:2 and keep the worker busy')
-    await worker.begun('sleep:2')
-    const job = { job_id: randomUUID(), content: 'cancelled before its turn' }
-    await submit(url, job)
-    const cancelled = await request(`${url}/jobs/${job.job_id}`, 'DELETE')
-    const asked = [await busy, await ask(url, 'after it')]
-    worker.count(asked)
-    expect(cancelled.body).toMatchObject({ status: 'cancelled', outcome: null })
-    expect(worker.started()).toEqual(['sleep:2 and keep the worker busy', 'after it'])
-    const { body } = await request(`${url}/jobs/${job.job_id}`, 'GET')
-    expect(body).toMatchObject({ status: 'cancelled', outcome: null })
+    const running = await scene('prefork', {}, 1)
+    expect(await cancelledInQueue(running)).toEqual([CANCELLED, CANCELLED])
+    expect(running.worker.started()).toEqual(['sleep:2 and keep the worker busy', 'after it'])
   })
 })
 
@@ -198,16 +204,6 @@ describe.skipIf(isMissing(environment))(`${title}, without a pool`, () => {
 
   // For the same reason it hears of a cancel only after the job, when it has the next one in hand.
   test('a job that is cancelled in the queue stays cancelled, even if it is started', async () => {
-    const { worker, url } = await scene('solo')
-    const busy = ask(url, 'sleep:2 and keep the worker busy')
-    await worker.begun('sleep:2')
-    const job = { job_id: randomUUID(), content: 'cancelled before its turn' }
-    await submit(url, job)
-    const cancelled = await request(`${url}/jobs/${job.job_id}`, 'DELETE')
-    const asked = [await busy, await ask(url, 'after it')]
-    worker.count(asked)
-    expect(cancelled.body).toMatchObject({ status: 'cancelled', outcome: null })
-    const { body } = await request(`${url}/jobs/${job.job_id}`, 'GET')
-    expect(body).toMatchObject({ status: 'cancelled', outcome: null })
+    expect(await cancelledInQueue(await scene('solo'))).toEqual([CANCELLED, CANCELLED])
   })
 })
