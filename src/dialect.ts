@@ -120,8 +120,3 @@ export function defineDialect<S extends v.ObjectEntries>(kind: {
 }): DialectKind {
   return kind as DialectKind
 }
-
-/** A message or result that is not of the dialect's form. Never carries the content itself. */
-export class WireFormatError extends Error {
-  override readonly name = 'WireFormatError'
-}

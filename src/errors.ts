@@ -56,3 +56,17 @@ const REJECTIONS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 /** Whether the job was not taken, or perhaps not, for a reason on our side. */
 export const isRejection = (code: ErrorCode): boolean => REJECTIONS.has(code)
+
+/** A message or result that is not of the dialect's form. Never carries the content itself. */
+export class WireFormatError extends Error {
+  override readonly name = 'WireFormatError'
+}
+
+/** Whatever went wrong, as something a client can be told. */
+export function toGatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error
+  if (error instanceof WireFormatError) {
+    return new GatewayError('bad_result', error.message, { cause: error })
+  }
+  return new GatewayError('internal', 'something went wrong', { cause: error })
+}

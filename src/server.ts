@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import { createApp } from './http/app.ts'
-import { Listener } from './listener.ts'
+import { Listener } from './http/listener.ts'
 import { createParts } from './parts.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 import type { Config } from './config.ts'

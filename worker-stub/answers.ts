@@ -4,7 +4,7 @@ import { argumentsOf, marksOf } from '../src/redis/script.ts'
 import { errorFields } from '../src/telemetry/log.ts'
 import type { Dialect } from '../src/dialect.ts'
 import type { Outcome } from '../src/job.ts'
-import type { RedisConnection } from '../src/redis/connect.ts'
+import type { RedisConnection } from '../src/redis/connection.ts'
 import type { Log } from '../src/telemetry/log.ts'
 
 /** Between two tries at a Redis that is away or refuses to write. */

@@ -1,7 +1,7 @@
-import { databaseOf } from '../src/redis/connect.ts'
+import { databaseOf } from '../src/redis/connection.ts'
 import { Push } from '../src/redis/push.ts'
 import { errorFields } from '../src/telemetry/log.ts'
-import type { RedisConnection } from '../src/redis/connect.ts'
+import type { RedisConnection } from '../src/redis/connection.ts'
 import type { Watch } from '../src/redis/push.ts'
 import type { Log } from '../src/telemetry/log.ts'
 

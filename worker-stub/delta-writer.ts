@@ -1,5 +1,5 @@
 import { errorFields } from '../src/telemetry/log.ts'
-import type { RedisConnection } from '../src/redis/connect.ts'
+import type { RedisConnection } from '../src/redis/connection.ts'
 import type { Log } from '../src/telemetry/log.ts'
 
 /** At most one write in so many milliseconds: no reader sees the difference, and Redis has a tenth of the work. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { configOrExit, stopOnSignal, surviveRejections } from '../src/program.ts'
-import { RedisConnection } from '../src/redis/connect.ts'
+import { RedisConnection } from '../src/redis/connection.ts'
 import { createLog } from '../src/telemetry/log.ts'
 import { readWorkerConfig } from './config.ts'
 import { echoEngine } from './engines/echo.ts'

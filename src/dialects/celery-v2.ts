@@ -1,5 +1,6 @@
 import * as v from 'valibot'
-import { WireFormatError, defineDialect } from '../dialect.ts'
+import { defineDialect } from '../dialect.ts'
+import { WireFormatError } from '../errors.ts'
 import { text, url } from '../setting.ts'
 import {
   Answer,

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
-import { WireFormatError, defineDialect } from '../dialect.ts'
+import { defineDialect } from '../dialect.ts'
+import { WireFormatError } from '../errors.ts'
 import { integer, prefix } from '../setting.ts'
 import { EXPIRED_MESSAGE, Task, decodeKwargs, encodeKwargs, encodeTask, readWire } from './wire.ts'
 import type { Delivery, Standing, Values } from '../dialect.ts'

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { WireFormatError } from '../dialect.ts'
+import { WireFormatError } from '../errors.ts'
 import type { Job, Outcome } from '../job.ts'
 
 /** What several kinds of worker have in common on the wire. */

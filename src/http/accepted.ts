@@ -1,9 +1,9 @@
 import { GatewayError } from '../errors.ts'
 import { hasEnded } from '../job.ts'
 import { jobJson } from './job-json.ts'
-import type { Stages } from '../stages.ts'
+import type { Stages } from '../gateway/stages.ts'
 import type { Job, JobView } from '../job.ts'
-import type { Jobs } from '../jobs.ts'
+import type { Jobs } from '../gateway/jobs.ts'
 import type { Preference } from './prefer.ts'
 
 /** A job as it stands, and where to ask for it: 200 when it has ended, else 202. */

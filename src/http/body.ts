@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { GatewayError } from '../errors.ts'
 import { InvalidRequest } from './errors.ts'
 import type { Context } from 'hono'
-import type { HttpEnv } from './env.ts'
+import type { HttpEnv } from './context.ts'
 import type { Problem } from './errors.ts'
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i

@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Hono } from 'hono'
-import { openApiDocument } from './openapi.ts'
-import type { HttpEnv } from './env.ts'
-import type { ContractOptions } from './openapi-jobs.ts'
+import { openApiDocument } from './openapi/openapi.ts'
+import type { HttpEnv } from './context.ts'
+import type { ContractOptions } from './jobs/jobs-openapi.ts'
 
 const ASSETS: Record<string, string> = {
   'swagger-ui.css': 'text/css; charset=utf-8',

@@ -6,7 +6,7 @@ import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { ErrorCode } from '../errors.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { HttpEnv } from './env.ts'
+import type { HttpEnv } from './context.ts'
 
 /** The only table from codes to statuses. A new code does not compile until it has one. */
 export const STATUS = {

@@ -3,7 +3,7 @@ import { MAX_ITEMS, object, readJson, validate } from './body.ts'
 import { InvalidRequest } from './errors.ts'
 import type { Context } from 'hono'
 import type { Job, JobMeta } from '../job.ts'
-import type { HttpEnv } from './env.ts'
+import type { HttpEnv } from './context.ts'
 import type { Problem } from './errors.ts'
 
 /** No id is `.` or `..`, which a path would swallow, nor has characters that mean something in a key or URL. */

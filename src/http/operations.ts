@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { HttpEnv } from './env.ts'
+import type { HttpEnv } from './context.ts'
 
 /** One thing the gateway depends on, in words for a person. */
 export interface PartHealth {

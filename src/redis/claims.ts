@@ -1,7 +1,7 @@
 import { cancelKey, claimKey, deltasKey, pendingKey } from './keys.ts'
 import { argumentsOf, marksOf } from './script.ts'
 import type { Dialect, RedisWrite, Values } from '../dialect.ts'
-import type { RedisClient } from './connect.ts'
+import type { RedisClient } from './connection.ts'
 import type { EnterReply } from './scripts.ts'
 
 export interface ClaimRequest {

@@ -1,6 +1,6 @@
 import { GatewayError } from '../errors.ts'
 import { deltasKey } from './keys.ts'
-import type { RedisClient } from './connect.ts'
+import type { RedisClient } from './connection.ts'
 
 /** So many entries are read at once: a stream from its begin on would not fit into one reply. */
 const BATCH = 100

@@ -5,7 +5,7 @@ import { probeKey, repairedChannel } from './keys.ts'
 import { isAnnounced, mergedFlags, missingFlags } from './notify-flags.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { RedisConnection } from './connect.ts'
+import type { RedisConnection } from './connection.ts'
 import type { Push, Watch } from './push.ts'
 
 const INTERVAL_MS = 15_000

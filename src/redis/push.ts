@@ -1,6 +1,6 @@
 import { GatewayError } from '../errors.ts'
 import { errorFields } from '../telemetry/log.ts'
-import type { RedisConnection } from './connect.ts'
+import type { RedisConnection } from './connection.ts'
 import type { Log } from '../telemetry/log.ts'
 
 /** Why a job's keys should be read: an event came, or events may have been lost. */

@@ -3,7 +3,7 @@ import { GatewayError } from '../errors.ts'
 import { claimKey, pendingKey } from './keys.ts'
 import { marksOf } from './script.ts'
 import type { Dialect, Values } from '../dialect.ts'
-import type { RedisClient } from './connect.ts'
+import type { RedisClient } from './connection.ts'
 import type { LookReply } from './job-scripts.ts'
 import type { TakeReply } from './scripts.ts'
 

@@ -5,7 +5,7 @@ import { marksOf } from './script.ts'
 import type { Dialect } from '../dialect.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { RedisConnection } from './connect.ts'
+import type { RedisConnection } from './connection.ts'
 import type { DueReply, SweepReply } from './scripts.ts'
 
 const MIN_SLEEP_MS = 1_000

@@ -45,7 +45,8 @@ describe('what is shipped', () => {
   }, 180_000)
 
   test('README’s requests are those the demo sends, and the gateway’s own schema takes them', async () => {
-    const { GenerateRequest, ChatRequest } = await import('../../src/http/protollm.ts')
+    const { GenerateRequest, ChatRequest } =
+      await import('../../src/http/protollm/protollm-routes.ts')
     const { validate } = await import('../../src/http/body.ts')
     const schemas = { '/generate': GenerateRequest, '/chat_completion': ChatRequest }
     const examples = readmeExamples()

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { Claims } from '../../src/redis/claims.ts'
-import { RedisConnection } from '../../src/redis/connect.ts'
+import { RedisConnection } from '../../src/redis/connection.ts'
 import { Results } from '../../src/redis/results.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { eventually } from '../support/eventually.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { RedisConnection } from '../../src/redis/connect.ts'
+import { RedisConnection } from '../../src/redis/connection.ts'
 import { Push } from '../../src/redis/push.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { eventually } from '../support/eventually.ts'

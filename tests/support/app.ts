@@ -3,7 +3,7 @@ import { createApp } from '../../src/http/app.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { Lines } from '../../dev/lines.ts'
-import type { Answer } from '../../src/gateway.ts'
+import type { Answer } from '../../src/gateway/gateway.ts'
 import type { Job, Outcome } from '../../src/job.ts'
 
 const succeeded: Outcome = { kind: 'succeeded', content: 'fine', model: 'm' }

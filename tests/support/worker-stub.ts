@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { inject, onTestFinished } from 'vitest'
-import { RedisConnection } from '../../src/redis/connect.ts'
+import { RedisConnection } from '../../src/redis/connection.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { readWorkerConfig } from '../../worker-stub/config.ts'
 import { echoEngine } from '../../worker-stub/engines/echo.ts'

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { protollmV1 } from '../../src/dialects/protollm-v1.ts'
-import { HeldClaim } from '../../src/held-claim.ts'
+import { HeldClaim } from '../../src/gateway/held-claim.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
-import type { HeldClaimParts } from '../../src/held-claim.ts'
+import type { HeldClaimParts } from '../../src/gateway/held-claim.ts'
 import type { Job } from '../../src/job.ts'
 import type { Entered } from '../../src/redis/claims.ts'
 

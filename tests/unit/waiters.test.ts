@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { GatewayError } from '../../src/errors.ts'
-import { Waiters } from '../../src/waiters.ts'
+import { Waiters } from '../../src/gateway/waiters.ts'
 
 const left = { isGone: true, onGone: () => expect.unreachable() }
 const ending = { outcome: { kind: 'succeeded', content: 'x' }, isReplay: false } as const

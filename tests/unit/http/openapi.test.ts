@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { EVENT_ID, positionOf } from '../../../src/followed-deltas.ts'
+import { EVENT_ID, positionOf } from '../../../src/gateway/event-log.ts'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { createApp } from '../../../src/http/app.ts'
 import { STATUS } from '../../../src/http/errors.ts'

@@ -1,10 +1,10 @@
 import { Hono } from 'hono'
 import * as v from 'valibot'
-import { GatewayError } from '../errors.ts'
-import { accepted, replayed, serverTiming, viewAfter } from './accepted.ts'
-import { headerOf, object } from './body.ts'
-import { clientOf } from './client.ts'
-import { sendEvents } from './events.ts'
+import { GatewayError } from '../../errors.ts'
+import { accepted, replayed, serverTiming, viewAfter } from '../accepted.ts'
+import { headerOf, object } from '../body.ts'
+import { clientOf } from '../context.ts'
+import { sendEvents } from '../job-events.ts'
 import {
   JobId,
   Messages,
@@ -16,17 +16,17 @@ import {
   queueProblem,
   readBody,
   validOrThrow,
-} from './job-request.ts'
-import { preferenceOf } from './prefer.ts'
+} from '../job-request.ts'
+import { preferenceOf } from '../prefer.ts'
 import type { Context } from 'hono'
-import type { Answer, Gateway } from '../gateway.ts'
-import type { Jobs } from '../jobs.ts'
-import type { Job } from '../job.ts'
-import type { Log } from '../telemetry/log.ts'
-import type { HttpEnv } from './env.ts'
-import type { Problem } from './errors.ts'
-import type { RequestOptions } from './job-request.ts'
-import type { Preference } from './prefer.ts'
+import type { Answer, Gateway } from '../../gateway/gateway.ts'
+import type { Jobs } from '../../gateway/jobs.ts'
+import type { Job } from '../../job.ts'
+import type { Log } from '../../telemetry/log.ts'
+import type { HttpEnv } from '../context.ts'
+import type { Problem } from '../errors.ts'
+import type { RequestOptions } from '../job-request.ts'
+import type { Preference } from '../prefer.ts'
 
 export const GenerateRequest = object({
   job_id: JobId,

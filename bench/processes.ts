@@ -1,8 +1,8 @@
 import { fork, spawn } from 'node:child_process'
 import { openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { freePort } from '../services/port.ts'
-import { ROOT } from '../program.ts'
+import { freePort } from '../dev/services/port.ts'
+import { ROOT } from '../dev/program.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { Measured } from './stats.ts'
 import type { Load } from './stats.ts'
@@ -40,7 +40,7 @@ process.on('exit', () => {
 
 /** Resolves when it says that it is ready. */
 export async function startTold(file: string, env: Env): Promise<Told> {
-  const child = fork(join(ROOT, 'dev/bench', file), {
+  const child = fork(join(ROOT, 'bench', file), {
     env: { ...process.env, ...env },
     execArgv: ['--import', 'tsx'],
   })

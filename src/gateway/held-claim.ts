@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { WireFormatError } from './dialect.ts'
-import { GatewayError } from './errors.ts'
-import { errorFields } from './telemetry/log.ts'
-import type { Dialect, RedisWrite, RunOf } from './dialect.ts'
-import type { Job, Outcome } from './job.ts'
-import type { Claims, Entered } from './redis/claims.ts'
-import type { ReadResult, Results } from './redis/results.ts'
-import type { Log } from './telemetry/log.ts'
-import type { Metrics } from './telemetry/metrics.ts'
+import { GatewayError, WireFormatError } from '../errors.ts'
+import { errorFields } from '../telemetry/log.ts'
+import type { Dialect, RedisWrite, RunOf } from '../dialect.ts'
+import type { Job, Outcome } from '../job.ts'
+import type { Claims, Entered } from '../redis/claims.ts'
+import type { ReadResult, Results } from '../redis/results.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 
 /** How long a claim may stay unpublished before another replica takes it over. */
 export const CLAIM_GRACE_MS = 5_000

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
 import * as v from 'valibot'
-import { GatewayError } from '../errors.ts'
-import { DONE_ID, positionOf } from '../followed-deltas.ts'
-import { uuidv7 } from '../job-id.ts'
-import { headerOf, object } from './body.ts'
-import { clientOf } from './client.ts'
-import { lastEventOf, sendEvents } from './events.ts'
+import { GatewayError } from '../../errors.ts'
+import { DONE_ID, positionOf } from '../../gateway/event-log.ts'
+import { uuidv7 } from './job-id.ts'
+import { headerOf, object } from '../body.ts'
+import { clientOf } from '../context.ts'
+import { lastEventOf, sendEvents } from '../job-events.ts'
 import {
   JobId,
   Messages,
@@ -20,18 +20,18 @@ import {
   readBody,
   validOrThrow,
   wholeNumber,
-} from './job-request.ts'
-import { jobJson } from './job-json.ts'
-import { preferenceOf } from './prefer.ts'
-import { accepted, replayed, serverTiming, viewAfter } from './accepted.ts'
+} from '../job-request.ts'
+import { jobJson } from '../job-json.ts'
+import { preferenceOf } from '../prefer.ts'
+import { accepted, replayed, serverTiming, viewAfter } from '../accepted.ts'
 import type { Context } from 'hono'
-import type { Gateway } from '../gateway.ts'
-import type { Job, JobView } from '../job.ts'
-import type { JobName, Jobs } from '../jobs.ts'
-import type { Log } from '../telemetry/log.ts'
-import type { HttpEnv } from './env.ts'
-import type { Problem } from './errors.ts'
-import type { RequestOptions } from './job-request.ts'
+import type { Gateway } from '../../gateway/gateway.ts'
+import type { Job, JobView } from '../../job.ts'
+import type { JobName, Jobs } from '../../gateway/jobs.ts'
+import type { Log } from '../../telemetry/log.ts'
+import type { HttpEnv } from '../context.ts'
+import type { Problem } from '../errors.ts'
+import type { RequestOptions } from '../job-request.ts'
 
 export const IDEMPOTENCY_KEY = /^[!-~][ -~]{0,254}$/
 export const MAX_TTL_S = 365 * 86_400

@@ -1,7 +1,7 @@
 import { createClient } from 'redis'
 import { rssBytes, startGateway } from './processes.ts'
 import { median, percentile } from './stats.ts'
-import { freePort } from '../services/port.ts'
+import { freePort } from '../dev/services/port.ts'
 import { startTold } from './processes.ts'
 import type { Stage } from './speed.ts'
 import type { Measured } from './stats.ts'

@@ -1,5 +1,5 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { EVENT_ID } from '../followed-deltas.ts'
+import { EVENT_ID } from '../gateway/event-log.ts'
 import { headerOf } from './body.ts'
 import { InvalidRequest, problemOf } from './errors.ts'
 import { jobJson } from './job-json.ts'
@@ -7,7 +7,7 @@ import { SSE_HEADERS, SseStream, sseEvent } from './sse.ts'
 import type { Context } from 'hono'
 import type { JobEvent } from '../job.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { HttpEnv } from './env.ts'
+import type { HttpEnv } from './context.ts'
 
 /**
  * Sends what happens to a job as server-sent events until it has ended. What goes

@@ -1,8 +1,8 @@
-import { GatewayError } from './errors.ts'
-import type { Decoded, Dialect } from './dialect.ts'
-import type { HintSource } from './redis/push.ts'
-import type { ReadResult } from './redis/results.ts'
-import type { Metrics } from './telemetry/metrics.ts'
+import { GatewayError } from '../errors.ts'
+import type { Decoded, Dialect } from '../dialect.ts'
+import type { HintSource } from '../redis/push.ts'
+import type { ReadResult } from '../redis/results.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 
 /** What leads to a read: a hint, the look after a SUBSCRIBE for a job already under way, the last look. */
 export type ReadSource = HintSource | 'armed_read' | 'deadline'

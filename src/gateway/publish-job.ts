@@ -1,12 +1,12 @@
 import { acceptanceUnknown } from './acceptance.ts'
-import { GatewayError } from './errors.ts'
+import { GatewayError } from '../errors.ts'
 import { ConfirmLost, publishUntilKnown } from './publish.ts'
 import type { Acceptance } from './acceptance.ts'
-import type { Dialect } from './dialect.ts'
+import type { Dialect } from '../dialect.ts'
 import type { HeldClaim } from './held-claim.ts'
-import type { Job } from './job.ts'
-import type { Broker } from './rabbitmq/broker.ts'
-import type { Log } from './telemetry/log.ts'
+import type { Job } from '../job.ts'
+import type { Broker } from '../rabbitmq/broker.ts'
+import type { Log } from '../telemetry/log.ts'
 
 export interface PublishJobParts {
   readonly dialect: Pick<Dialect, 'encodeJob'>

@@ -1,4 +1,4 @@
-import { freePort } from '../services/port.ts'
+import { freePort } from '../dev/services/port.ts'
 import { cpuSeconds, startTold } from './processes.ts'
 import { median, percentile } from './stats.ts'
 import type { Gateway, Told } from './processes.ts'

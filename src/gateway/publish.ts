@@ -1,5 +1,5 @@
-import type { Broker, Confirmation, Publication } from './rabbitmq/broker.ts'
-import type { Log } from './telemetry/log.ts'
+import type { Broker, Confirmation, Publication } from '../rabbitmq/broker.ts'
+import type { Log } from '../telemetry/log.ts'
 
 /** A message whose confirm was lost is published again if the broker is back within this time. */
 const REPUBLISH_WITHIN_MS = 10_000

@@ -1,7 +1,7 @@
 import { toJsonSchema } from '@valibot/to-json-schema'
-import { DONE_ID } from '../followed-deltas.ts'
-import { STATUS } from './errors.ts'
-import { JobResponse, STATUSES } from './job-json.ts'
+import { DONE_ID } from '../../gateway/event-log.ts'
+import { STATUS } from '../errors.ts'
+import { JobResponse, STATUSES } from '../job-json.ts'
 import type * as v from 'valibot'
 
 export type JsonObject = Record<string, unknown>

@@ -1,7 +1,7 @@
-import { WireFormatError } from './dialect.ts'
-import type { Dialect, Standing } from './dialect.ts'
-import type { JobView, Outcome } from './job.ts'
-import type { StoredJob } from './redis/results.ts'
+import { WireFormatError } from '../errors.ts'
+import type { Dialect, Standing } from '../dialect.ts'
+import type { JobView, Outcome } from '../job.ts'
+import type { StoredJob } from '../redis/results.ts'
 
 /** A job as its claim and its result tell it. */
 export function viewOf(id: string, stored: StoredJob, standing: Standing): JobView {

@@ -1,6 +1,6 @@
 import type { Client } from './client.ts'
-import type { GatewayError } from './errors.ts'
-import type { Outcome } from './job.ts'
+import type { GatewayError } from '../errors.ts'
+import type { Outcome } from '../job.ts'
 
 /** How a pending job ended for those who wait for it. */
 export type Ending =

@@ -1,4 +1,4 @@
-import { GatewayError } from './errors.ts'
+import { GatewayError } from '../errors.ts'
 
 /** Whether the broker has a job's message, and what its clients are told by that. */
 export class Acceptance {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { hasEnded } from './job.ts'
+import { hasEnded } from '../job.ts'
 import type { Hash } from 'node:crypto'
-import type { JobEvent, JobView } from './job.ts'
-import type { Deltas } from './redis/deltas.ts'
+import type { JobEvent, JobView } from '../job.ts'
+import type { Deltas } from '../redis/deltas.ts'
 
 /**
  * How far somebody has come, as told by the id of the last event: an entry of the

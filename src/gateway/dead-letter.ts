@@ -1,10 +1,10 @@
-import { WireFormatError } from './dialect.ts'
-import type { Dialect } from './dialect.ts'
-import type { Outcome } from './job.ts'
-import type { DeadLetter, OnDeadLetter } from './rabbitmq/dead-letters.ts'
-import type { Claims } from './redis/claims.ts'
-import type { Log } from './telemetry/log.ts'
-import type { Metrics } from './telemetry/metrics.ts'
+import { WireFormatError } from '../errors.ts'
+import type { Dialect } from '../dialect.ts'
+import type { Outcome } from '../job.ts'
+import type { DeadLetter, OnDeadLetter } from '../rabbitmq/dead-letters.ts'
+import type { Claims } from '../redis/claims.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 
 export interface DeadLetterOptions {
   readonly dialect: Pick<Dialect, 'decodeJob' | 'encodeOutcome' | 'resultKeys'>

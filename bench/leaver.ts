@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
-import { readWorkerConfig } from '../../worker-stub/config.ts'
-import { Worker } from '../../worker-stub/worker.ts'
-import { RedisConnection } from '../../src/redis/connect.ts'
-import { createLog } from '../../src/telemetry/log.ts'
+import { readWorkerConfig } from '../worker-stub/config.ts'
+import { Worker } from '../worker-stub/worker.ts'
+import { RedisConnection } from '../src/redis/connection.ts'
+import { createLog } from '../src/telemetry/log.ts'
 
 /**
  * The stub with an engine that runs until it is stopped, and its clients, which

@@ -1,6 +1,6 @@
-import { EVENT_ID } from '../followed-deltas.ts'
-import { IDEMPOTENCY_KEY, JobRequest, MAX_TTL_S, ttlUpTo } from './jobs.ts'
-import { JobId } from './job-request.ts'
+import { EVENT_ID } from '../../gateway/event-log.ts'
+import { IDEMPOTENCY_KEY, JobRequest, MAX_TTL_S, ttlUpTo } from './jobs-routes.ts'
+import { JobId } from '../job-request.ts'
 import {
   ACCEPTED,
   ANSWER_HEADERS,
@@ -19,10 +19,10 @@ import {
   linksBy,
   problem,
   query,
-} from './openapi-parts.ts'
-import { jsonSchema, problemOf, schemaRef } from './openapi-schemas.ts'
-import type { JobsOptions } from './jobs.ts'
-import type { JsonObject, Operation, Paths } from './openapi-schemas.ts'
+} from '../openapi/openapi-parts.ts'
+import { jsonSchema, problemOf, schemaRef } from '../openapi/openapi-schemas.ts'
+import type { JobsOptions } from './jobs-routes.ts'
+import type { JsonObject, Operation, Paths } from '../openapi/openapi-schemas.ts'
 
 /** What the contract says of one gateway, by its settings. */
 export type ContractOptions = Pick<JobsOptions, 'queues' | 'limits'>

@@ -3,7 +3,7 @@ import { getPath } from 'hono/utils/url'
 import type { Hono } from 'hono'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { HttpEnv } from './env.ts'
+import type { HttpEnv } from './context.ts'
 
 /** Whoever sends other words makes no new time series of them. */
 const KNOWN_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])

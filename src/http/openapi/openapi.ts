@@ -1,5 +1,5 @@
-import { VERSION } from '../version.ts'
-import { jobPaths } from './openapi-jobs.ts'
+import { VERSION } from '../../version.ts'
+import { jobPaths } from '../jobs/jobs-openapi.ts'
 import {
   ACCEPTED,
   ANSWER_HEADERS,
@@ -15,9 +15,9 @@ import {
   query,
 } from './openapi-parts.ts'
 import { SCHEMAS, jsonSchema } from './openapi-schemas.ts'
-import { ChatRequest, ContentResponse, GenerateRequest } from './protollm.ts'
+import { ChatRequest, ContentResponse, GenerateRequest } from '../protollm/protollm-routes.ts'
 import type * as v from 'valibot'
-import type { ContractOptions } from './openapi-jobs.ts'
+import type { ContractOptions } from '../jobs/jobs-openapi.ts'
 import type { Answer, JsonObject, Operation, Paths } from './openapi-schemas.ts'
 
 const DESCRIPTION =

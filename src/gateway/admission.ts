@@ -1,5 +1,5 @@
-import { GatewayError } from './errors.ts'
-import type { Link } from './link.ts'
+import { GatewayError } from '../errors.ts'
+import type { Link } from '../link.ts'
 
 /** A request passes over a link's blip of this length; in an outage it is refused at once. */
 export const BLIP_MS = 1_000
