@@ -1,15 +1,12 @@
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { generate } from '../support/http-client.ts'
 import { startGatewayProgram, startWorkerProgram } from '../support/program.ts'
 import { LinkProxy } from '../support/proxy.ts'
-import {
-  freshSettings,
-  generate,
-  startPlainWorker,
-  testChannel,
-  testRedis,
-} from '../support/scene.ts'
-import type { Reply, Settings } from '../support/scene.ts'
+import { claimRecord } from '../support/record.ts'
+import { freshSettings, startPlainWorker, testChannel, testRedis } from '../support/scene.ts'
+import type { Reply } from '../support/http-client.ts'
+import type { Settings } from '../support/scene.ts'
 
 /** Two gateways as processes on the same queue and keys. */
 async function startReplicas(settings: Settings, ofFirst: Settings = {}) {
@@ -30,8 +27,8 @@ test('a replica killed between claim and publish is taken over, also by a reques
   // What the first replica publishes from here on never reaches the broker.
   proxy.faults.toServer.blackHole = true
   generate(first.url, 'c-1', 'x').catch(() => {})
-  const claim = `{${settings.REDIS_PREFIX}:c-1}:claim`
-  const run = await eventually('the first has claimed it', () => redis.hGet(claim, 'run'))
+  const claim = claimRecord(redis, `${settings.REDIS_PREFIX}:c-1`)
+  const run = await eventually('the first has claimed it', () => claim.run())
   const waiting = generate(second.url, 'c-1', 'x')
   await first.end('SIGKILL')
 
@@ -55,17 +52,17 @@ test('a refused publish releases the claim, and whoever joined it on another rep
   onTestFinished(() => proxy.close())
   const RABBIT_MQ_URL = await proxy.open()
   const { first, second } = await startReplicas(settings, { RABBIT_MQ_URL })
-  const claim = `{${prefix}:c-2}:claim`
+  const claim = claimRecord(redis, `${prefix}:c-2`)
 
   const refused = await generate(first.url, 'c-2', 'x')
   expect(refused.body).toMatchObject({ status: 503, code: 'queue_full', job_id: 'c-2' })
   expect(refused.headers.get('retry-after')).toBe('1')
-  expect(await redis.exists(claim)).toBe(0)
+  expect(await claim.exists()).toBe(false)
 
   // Once more, but now the refusal comes only after another replica has joined.
   proxy.faults.toClient.delayMs = 1_000
   const first2 = generate(first.url, 'c-2', 'x')
-  await eventually('the first has claimed it', () => redis.exists(claim))
+  await eventually('the first has claimed it', () => claim.exists())
   const joined = generate(second.url, 'c-2', 'x')
   expect((await first2).body.code).toBe('queue_full')
   await channel.purgeQueue(queue)

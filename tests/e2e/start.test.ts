@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { generate } from '../support/http-client.ts'
 import { startGatewayProgram, startProgram } from '../support/program.ts'
 import { LinkProxy } from '../support/proxy.ts'
-import { freshSettings, generate, isReady, startPlainWorker } from '../support/scene.ts'
+import { freshSettings, isReady, startPlainWorker } from '../support/scene.ts'
 
 describe('the gateway process', () => {
   test.each([

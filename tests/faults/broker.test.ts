@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { generate } from '../support/http-client.ts'
 import { rabbitmqOfFile } from '../support/servers.ts'
-import { freshSettings, generate, startGateway, testChannel } from '../support/scene.ts'
-import { NO_HARM, readyAgain, startFaultScene, unready } from './support/scene.ts'
-import type { FaultOptions } from './support/scene.ts'
+import { freshSettings, startGateway, testChannel } from '../support/scene.ts'
+import { NO_HARM, readyAgain, startFaultScene, unready } from './support/fault-scene.ts'
+import type { FaultOptions } from './support/fault-scene.ts'
 
 const rabbitmq = rabbitmqOfFile()
 
@@ -112,14 +113,8 @@ describe('F6 a deleted queue', () => {
     // The gateway looks every 5 s, and declares it: between a look and the next, somebody finds none.
     const refused = await eventually('a job finds no queue', async () => {
       await channel.deleteQueue(settings.QUEUE_NAME)
-      const client = AbortSignal.timeout(2_000)
-      const response = await fetch(`${gateway.url}/generate`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ job_id: 'gone', meta: {}, content: 'x' }),
-        signal: client,
-      })
-      return (await response.json()) as object
+      const signal = AbortSignal.timeout(2_000)
+      return (await generate(gateway.url, 'gone', 'x', { signal })).body
     })
     expect(refused).toMatchObject({ status: 503, code: 'no_such_queue' })
     const row = `${settings.QUEUE_NAME}\t0`

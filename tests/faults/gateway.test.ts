@@ -3,9 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { dialects } from '../../src/dialects/index.ts'
 import { eventually } from '../support/eventually.ts'
-import { askUntil } from '../support/leaving.ts'
+import { generate, leaveAfter } from '../support/http-client.ts'
 import { startGatewayProgram } from '../support/program.ts'
-import { freshSettings, generate, startPlainWorker, testRedis } from '../support/scene.ts'
+import { claimRecord, pendingKey } from '../support/record.ts'
+import { freshSettings, startPlainWorker, testRedis } from '../support/scene.ts'
 import { History } from './support/history.ts'
 import {
   NO_HARM,
@@ -13,8 +14,8 @@ import {
   nothingLeft,
   startFaultScene,
   startRecordingWorker,
-} from './support/scene.ts'
-import type { FaultScene } from './support/scene.ts'
+} from './support/fault-scene.ts'
+import type { FaultScene } from './support/fault-scene.ts'
 
 /** The gateway of this number is no more asked. */
 async function killed(scene: FaultScene, index: number): Promise<void> {
@@ -28,13 +29,12 @@ describe('F21 clients that leave', () => {
     const [redis, gateway] = [await testRedis(), await startGatewayProgram(settings)]
     const ids = Array.from({ length: 300 }, () => randomUUID())
     // No worker yet: all of them leave before their job has begun.
-    await Promise.all(ids.map((id) => askUntil(gateway.url, id, 500 + Math.random() * 1_500)))
+    await Promise.all(ids.map((id) => leaveAfter(gateway.url, id, 500 + Math.random() * 1_500)))
     await nothingLeft(gateway.url)
-    const states = await Promise.all(
-      ids.map((id) => redis.hGet(`{${settings.REDIS_PREFIX}:${id}}:claim`, 'state')),
-    )
+    const claimOf = (id: string) => claimRecord(redis, `${settings.REDIS_PREFIX}:${id}`)
+    const states = await Promise.all(ids.map((id) => claimOf(id).state()))
     // Left before its publish, a job has no claim any more.
-    expect(states.filter((state) => state !== 'cancelled' && state !== null)).toEqual([])
+    expect(states.filter((state) => state !== 'cancelled' && state !== undefined)).toEqual([])
     expect(states.filter((state) => state === 'cancelled').length).toBeGreaterThan(100)
     const history = new History()
     await startRecordingWorker(settings, history, 0)
@@ -66,7 +66,7 @@ describe('F23 SIGTERM with 500 requests pending', () => {
     const isEven = (index: number): boolean => index % 2 === 0
     const answers = await Promise.all(asked)
     expect(await ended).toBe(0)
-    const told = answers.map(({ status, body }) => ({ status, ...body }))
+    const told = answers.map(({ status, body }) => ({ ...body, status }))
     expect(told).toMatchObject(
       ids.map((id, index) =>
         isEven(index)
@@ -147,7 +147,7 @@ describe('F24 one of two gateways killed under load, its clients go to the other
       30_000,
     )
     await eventually('and the index is empty', async () => {
-      return (await redis.zCard(`${settings.REDIS_PREFIX}:@pending`)) === 0
+      return (await redis.zCard(pendingKey(settings.REDIS_PREFIX))) === 0
     })
     await nothingLeft(second.url)
   }, 60_000)

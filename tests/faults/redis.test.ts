@@ -3,8 +3,8 @@ import { createClient } from 'redis'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { ownRedis } from '../support/servers.ts'
-import { NO_HARM, readyAgain, startFaultScene, unready } from './support/scene.ts'
-import type { FaultOptions } from './support/scene.ts'
+import { NO_HARM, readyAgain, startFaultScene, unready } from './support/fault-scene.ts'
+import type { FaultOptions } from './support/fault-scene.ts'
 
 async function scene(options: FaultOptions = {}) {
   const redis = await ownRedis()

@@ -2,12 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { connect } from 'amqplib'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { generate } from '../support/http-client.ts'
 import { metricsOf } from '../support/metrics.ts'
 import { startWorkerProgram } from '../support/program.ts'
 import { LinkProxy } from '../support/proxy.ts'
+import { claimRecord } from '../support/record.ts'
 import {
   freshSettings,
-  generate,
   startGateway,
   startPlainWorker,
   testChannel,
@@ -175,8 +176,8 @@ describe('F20 a queue without workers', () => {
     const { body } = await generate(gateway.url, 'late', 'x')
     expect(body).toMatchObject({ status: 503, code: 'results_down' })
     const redis = await testRedis()
-    const claim = `{${settings.REDIS_PREFIX}:late}:claim`
-    await eventually('its claim is released', async () => (await redis.exists(claim)) === 0)
+    const claim = claimRecord(redis, `${settings.REDIS_PREFIX}:late`)
+    await eventually('its claim is released', async () => !(await claim.exists()))
     proxy.faults.toClient.delayMs = 0
     expect(worker.tasks).toEqual([])
   })

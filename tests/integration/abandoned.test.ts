@@ -1,56 +1,33 @@
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { generate, leavable } from '../support/http-client.ts'
 import { metricsOf } from '../support/metrics.ts'
-import {
-  freshSettings,
-  generate,
-  startGateway,
-  startPlainWorker,
-  testRedis,
-} from '../support/scene.ts'
-
-/** A request whose client can leave. */
-function ask(url: string, id: string) {
-  const client = new AbortController()
-  const answer = fetch(`${url}/generate`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ job_id: id, meta: {}, content: 'x' }),
-    signal: client.signal,
-  })
-  const left = answer.then(
-    () => 'answered',
-    () => 'left',
-  )
-  return { answer, leave: () => client.abort(), left }
-}
+import { cancelKey } from '../support/record.ts'
+import { freshSettings, startGateway, startPlainWorker, testScene } from '../support/scene.ts'
 
 async function scene() {
-  const settings = freshSettings()
-  const redis = await testRedis()
-  const gateway = await startGateway(settings)
-  const claim = (id: string): string => `{${settings.REDIS_PREFIX}:${id}}:claim`
+  const { claim, ...rest } = await testScene()
+  const gateway = await startGateway(rest.settings)
   const isPublished = (id: string) =>
     eventually('its message was confirmed', async () => {
       const { 'gateway_publish_total{result="confirmed"}': confirmed = 0 } = await metricsOf(
         gateway.url,
       )
-      return confirmed > 0 && (await redis.hGet(claim(id), 'run'))
+      return confirmed > 0 && (await claim(id).run())
     })
-  const state = (id: string) => redis.hGet(claim(id), 'state')
-  return { settings, redis, gateway, claim, isPublished, state }
+  const state = (id: string) => claim(id).state()
+  return { ...rest, gateway, isPublished, state }
 }
 
 test('a job whose only client has left is cancelled, and nothing of it is left here', async () => {
-  const { settings, redis, gateway, isPublished, state } = await scene()
-  const { leave, left } = ask(gateway.url, 'l-1')
+  const { redis, key, gateway, isPublished, state } = await scene()
+  const { leave, left } = leavable(gateway.url, 'l-1')
   const run = await isPublished('l-1')
   leave()
   expect(await left).toBe('left')
   await eventually('it is cancelled', async () => (await state('l-1')) === 'cancelled')
-  const key = `${settings.REDIS_PREFIX}:l-1`
-  expect(JSON.parse((await redis.get(key)) ?? '')).toEqual({ cancelled: true, run })
-  expect(await redis.get(`{${key}}:cancel`)).toBe(run)
+  expect(JSON.parse((await redis.get(key('l-1'))) ?? '')).toEqual({ cancelled: true, run })
+  expect(await redis.get(cancelKey(key('l-1')))).toBe(run)
   await eventually('nobody is held', () => gateway.load().pending === 0)
   await eventually('only the probe is left', () => gateway.load().subscriptions === 1)
   const { 'gateway_claims_total{result="cancelled"}': cancelled } = await metricsOf(gateway.url)
@@ -60,9 +37,9 @@ test('a job whose only client has left is cancelled, and nothing of it is left h
 test('a job that somebody else still waits for goes on, here and on another replica', async () => {
   const { settings, gateway, isPublished, state } = await scene()
   const other = await startGateway(settings)
-  const here = [ask(gateway.url, 'l-2'), ask(gateway.url, 'l-2')] as const
+  const here = [leavable(gateway.url, 'l-2'), leavable(gateway.url, 'l-2')] as const
   await isPublished('l-2')
-  const there = ask(other.url, 'l-2')
+  const there = leavable(other.url, 'l-2')
   await eventually(
     'all three wait',
     () => gateway.load().pending === 2 && other.load().pending === 1,
@@ -75,14 +52,14 @@ test('a job that somebody else still waits for goes on, here and on another repl
   await eventually('both have left', () => gateway.load().pending === 0)
   expect(await state('l-2')).not.toBe('cancelled')
   await startPlainWorker(settings, () => 'for the one who stayed')
-  expect(await (await there.answer).json()).toEqual({ content: 'for the one who stayed' })
+  expect((await there.answer).body).toEqual({ content: 'for the one who stayed' })
 })
 
 test('a job whose client was told to come back is not cancelled by another one that leaves', async () => {
   const settings = { ...freshSettings(), TIMEOUT: '1' }
   const gateway = await startGateway(settings)
   expect((await generate(gateway.url, 'l-3', 'x')).body.code).toBe('timed_out')
-  const { leave, left } = ask(gateway.url, 'l-3')
+  const { leave, left } = leavable(gateway.url, 'l-3')
   await eventually('it waits', () => gateway.load().pending === 1)
   leave()
   await left
@@ -94,7 +71,7 @@ test('a job whose client was told to come back is not cancelled by another one t
 
 test('the same request after a cancel is a new run', async () => {
   const { settings, gateway, isPublished, state } = await scene()
-  const { leave, left } = ask(gateway.url, 'l-4')
+  const { leave, left } = leavable(gateway.url, 'l-4')
   const run = await isPublished('l-4')
   leave()
   await left

@@ -1,11 +1,11 @@
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { generate, leavable, post } from '../support/http-client.ts'
 import { metricsOf } from '../support/metrics.ts'
 import { LinkProxy } from '../support/proxy.ts'
+import { claimRecord } from '../support/record.ts'
 import {
   freshSettings,
-  generate,
-  post,
   startGateway,
   startPlainWorker,
   testChannel,
@@ -95,20 +95,13 @@ test('a job whose client has left before it was published is not published', asy
   onTestFinished(() => proxy.close())
   const gateway = await startGateway({ ...settings, REDIS_URL: await proxy.open() })
   proxy.faults.toClient.delayMs = 300
-  const client = new AbortController()
-  const left = fetch(`${gateway.url}/generate`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ job_id: 'e-9', meta: {}, content: 'x' }),
-    signal: client.signal,
-  })
+  const { leave, left } = leavable(gateway.url, 'e-9')
   await eventually('it is pending', () => gateway.load().pending === 1)
-  client.abort()
-  await expect(left).rejects.toThrow('aborted')
-  const redis = await testRedis()
-  const claim = `{${settings.REDIS_PREFIX}:e-9}:claim`
-  await eventually('it was claimed', () => redis.exists(claim))
-  await eventually('and released', async () => !(await redis.exists(claim)))
+  leave()
+  expect(await left).toBe('left')
+  const claim = claimRecord(await testRedis(), `${settings.REDIS_PREFIX}:e-9`)
+  await eventually('it was claimed', () => claim.exists())
+  await eventually('and released', async () => !(await claim.exists()))
   expect((await (await testChannel()).checkQueue(settings.QUEUE_NAME)).messageCount).toBe(0)
 })
 

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { ask, jobScene, submit } from '../support/jobs.ts'
+import { ask, submit } from '../support/http-client.ts'
+import { jobScene } from '../support/jobs.ts'
+import { cancelKey, pendingKey } from '../support/record.ts'
 import { startGateway } from '../support/scene.ts'
 
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
@@ -22,13 +24,13 @@ describe('DELETE /jobs/{id}', () => {
     await answer('d-1', { content: 'late' })
     expect((await ask(`${other.url}/jobs/d-1`, 'GET')).body).toEqual(cancelled.body)
     expect((await ask(`${other.url}/jobs/d-1`, 'DELETE')).body).toEqual(cancelled.body)
-    expect(await redis.exists(`{${key('d-1')}}:cancel`)).toBe(1)
+    expect(await redis.exists(cancelKey(key('d-1')))).toBe(1)
     // A worker that does not look has left it without a time to live: the sweep still knows of it.
-    expect(await redis.zCard(`${settings.REDIS_PREFIX}:@pending`)).toBe(1)
+    expect(await redis.zCard(pendingKey(settings.REDIS_PREFIX))).toBe(1)
   })
 
   test('an end it has had stands; an unknown one is a 404; a cancelled id runs anew', async () => {
-    const { gateway, answer, messages } = await jobScene()
+    const { gateway, answer, depth } = await jobScene()
     await submit(gateway.url, { job_id: 'd-2', content: 'x' })
     await answer('d-2', { content: 'fine' })
     expect((await ask(`${gateway.url}/jobs/d-2`, 'DELETE')).body.status).toBe('succeeded')
@@ -40,7 +42,7 @@ describe('DELETE /jobs/{id}', () => {
       status: 202,
       state: 'queued',
     })
-    expect((await messages()).messageCount).toBe(3)
+    expect(await depth()).toBe(3)
   })
 
   test('a stop and a result in the same millisecond have one outcome, everywhere', async () => {

@@ -1,35 +1,29 @@
 import { expect, test } from 'vitest'
 import { dialectScene } from '../support/dialects.ts'
 import { eventually } from '../support/eventually.ts'
-import { ask, submit } from '../support/jobs.ts'
+import { ask, generate, submit } from '../support/http-client.ts'
 import { counted } from '../support/metrics.ts'
-import { generate } from '../support/scene.ts'
 
 const meta = (status: string, result: unknown): string =>
   JSON.stringify({ status, result, traceback: 'canary', children: [], task_id: '' })
 
 async function scene() {
-  const { redis, channel, settings, ...rest } = await dialectScene('celery-v2')
+  const { redis, ...rest } = await dialectScene('celery-v2')
   const { metaKey, gateway } = rest
   /** As Celery's backend writes it: two events on the key, and the value on a channel of that name. */
   const store = async (id: string, status: string, result: unknown): Promise<void> => {
     const value = meta(status, result)
     await redis.multi().setEx(metaKey(id), 86_400, value).publish(metaKey(id), value).exec()
   }
-  const take = () =>
-    eventually('a message', async () => {
-      const message = await channel.get(settings.QUEUE_NAME, { noAck: true })
-      return message === false ? null : message
-    })
   const reads = () => counted(gateway.url, 'gateway_result_reads_total')
-  return { ...rest, redis, channel, settings, store, take, reads }
+  return { ...rest, redis, store, reads }
 }
 
 test('the message is a Celery task that expires with the job, and names its run beside its id', async () => {
-  const { id, take, store, redis, metaKey, gateway } = await scene()
+  const { id, take, store, claim, gateway } = await scene()
   const waiting = generate(gateway.url, id('x'), 'x')
   const { properties } = await take()
-  const run = await redis.hGet(`{${metaKey(id('x'))}}:claim`, 'run')
+  const run = await claim(id('x')).run()
   expect(properties).toMatchObject({
     correlationId: id('x'),
     contentType: 'application/json',

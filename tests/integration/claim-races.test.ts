@@ -1,38 +1,32 @@
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { generate } from '../support/http-client.ts'
 import { metricsOf } from '../support/metrics.ts'
 import { LinkProxy } from '../support/proxy.ts'
 import {
   freshSettings,
-  generate,
   startGateway,
   startPlainWorker,
   testChannel,
-  testRedis,
+  testScene,
 } from '../support/scene.ts'
 import type { Settings } from '../support/scene.ts'
 
-/** The claim of a job, to be looked at, and to be put into states that are hard to time. */
+/** The claim of one job, its result and its queue. */
 async function claimOf(settings: Settings, id: string) {
-  const redis = await testRedis()
-  const key = `${settings.REDIS_PREFIX}:${id}`
-  const claim = `{${key}}:claim`
-  const channel = await testChannel()
-  /** By the clock of Redis. */
-  const msAgo = async (ms: number): Promise<string> =>
-    String(Number((await redis.time())[0]) * 1000 - ms)
+  const scene = await testScene(settings)
+  const { redis, channel, depth } = scene
+  const [key, claim] = [scene.key(id), scene.claim(id)]
   return {
-    msAgo,
-    key,
+    ...claim,
     redis,
-    get: () => redis.hGetAll(claim),
-    set: (fields: Record<string, string>) => redis.hSet(claim, fields),
-    /** As a replica leaves it that died between claim and publish. */
+    key,
+    depth,
+    /** With its message, which a replica that died before its publish has not sent. */
     async abandon(agoMs: number) {
-      await channel.purgeQueue(settings.QUEUE_NAME as string)
-      await redis.hSet(claim, { state: 'claimed', since: await msAgo(agoMs) })
+      await channel.purgeQueue(scene.settings.QUEUE_NAME)
+      await claim.abandon(agoMs)
     },
-    depth: async () => (await channel.checkQueue(settings.QUEUE_NAME as string)).messageCount,
   }
 }
 
@@ -70,7 +64,7 @@ describe('an answer belongs to its request', () => {
     await claim.redis.configSet('notify-keyspace-events', 'K$gt')
     const other = await startGateway(settings)
     expect((await generate(other.url, 'h-2', 'y')).body.code).toBe('job_conflict')
-    expect((await claim.get()).state).not.toBe('done')
+    expect(await claim.state()).not.toBe('done')
     await startPlainWorker(settings, ({ content }) => content)
     expect((await first).body).toEqual({ content: 'x' })
   })
@@ -86,7 +80,7 @@ describe('an answer belongs to its request', () => {
     const gateway = await startGateway({ ...settings, REDIS_URL: await proxy.open() })
     const asked = generate(gateway.url, 'h-10', 'x')
     const claim = await claimOf(settings, 'h-10')
-    const { run } = await claim.get()
+    const run = await claim.run()
     await claim.redis.set(claim.key, '{"content":"stale","run":"of-long-ago"}')
     await eventually('it is gone', async () => (await claim.redis.exists(claim.key)) === 0)
     await claim.redis.set(claim.key, JSON.stringify({ content: 'true', run }))
@@ -99,7 +93,7 @@ describe('an answer belongs to its request', () => {
     const worker = await startPlainWorker(settings, ({ content }) => content)
     await generate(gateway.url, 'h-3', 'x')
     const claim = await claimOf(settings, 'h-3')
-    await eventually('it is marked', async () => (await claim.get()).state === 'done')
+    await eventually('it is marked', async () => (await claim.state()) === 'done')
     await claim.redis.set(claim.key, '{"content":"stale","run":"of-long-ago"}')
     const again = await generate(gateway.url, 'h-3', 'x')
     expect(again.body).toEqual({ content: 'x' })
@@ -115,7 +109,7 @@ describe('an outcome that nobody has read yet', () => {
     await generate(gateway.url, 'h-4', 'x')
     const claim = await claimOf(settings, 'h-4')
     await claim.redis.set(claim.key, '{"content":"late but there"}')
-    await claim.set({ deadline: '1' })
+    await claim.expire()
     const again = await generate(gateway.url, 'h-4', 'x')
     expect(again.body).toEqual({ content: 'late but there' })
     expect(again.headers.get('idempotent-replayed')).toBe('true')
@@ -155,7 +149,7 @@ describe('acceptance is told as it is', () => {
     await eventually('the queue is full', async () => (await claim.depth()) === 1)
     const reply = await generate(gateway.url, 'h-6', 'x')
     expect(reply.body).toMatchObject({ status: 503, code: 'acceptance_unknown' })
-    expect((await claim.get()).state).toBe('claimed')
+    expect(await claim.state()).toBe('claimed')
   })
 
   test('a refusal that comes after another replica took over takes nothing from that one', async () => {
@@ -169,7 +163,7 @@ describe('acceptance is told as it is', () => {
     proxy.faults.toClient.delayMs = 6_500
     const refusedLate = generate(late.url, 'h-7', 'x')
     const claim = await claimOf(settings, 'h-7')
-    await eventually('it is claimed', async () => (await claim.get()).state === 'claimed')
+    await eventually('it is claimed', async () => (await claim.state()) === 'claimed')
     // Gives the refusal time to be made, and only then a queue to the other one.
     await eventually('the queue is back', async () => {
       const { queue } = await channel.assertQueue(settings.QUEUE_NAME, { durable: false })
@@ -178,7 +172,7 @@ describe('acceptance is told as it is', () => {
     const joined = generate(other.url, 'h-7', 'x')
     const { code } = (await refusedLate).body
     expect(code).toBe('acceptance_unknown')
-    expect((await claim.get()).fingerprint).toBeDefined()
+    expect((await claim.get())?.fingerprint).toBeDefined()
     expect((await generate(other.url, 'h-7', 'another')).body.code).toBe('job_conflict')
     await startPlainWorker(settings, ({ content }) => content)
     expect((await joined).body).toEqual({ content: 'x' })
@@ -191,7 +185,7 @@ describe('acceptance is told as it is', () => {
     const claim = await claimOf(settings, 'h-8')
     await claim.abandon(0)
     expect((await generate(gateway.url, 'h-8', 'x')).body.code).toBe('acceptance_unknown')
-    expect((await claim.get()).state).toBe('claimed')
+    expect(await claim.state()).toBe('claimed')
     await claim.abandon(6_000)
     expect((await generate(gateway.url, 'h-8', 'x')).body.code).toBe('timed_out')
     expect(await claim.depth()).toBe(1)
@@ -216,7 +210,7 @@ describe('acceptance is told as it is', () => {
     await eventually('it is confirmed', async () => (await metricsOf(gateway.url))[confirmed] === 1)
     await gateway.close(0)
     expect((await asked).body.code).toBe('interrupted')
-    expect((await claim.get()).state).toBe('published')
+    expect(await claim.state()).toBe('published')
   })
 
   test('a job that goes on is marked, and nobody takes it over', async () => {
@@ -224,8 +218,8 @@ describe('acceptance is told as it is', () => {
     const gateway = await startGateway(settings)
     const waiting = generate(gateway.url, 'h-10', 'x')
     const claim = await claimOf(settings, 'h-10')
-    await eventually('it is marked', async () => (await claim.get()).state === 'published', 3_000)
-    await claim.set({ since: await claim.msAgo(60_000) })
+    await eventually('it is marked', async () => (await claim.state()) === 'published', 3_000)
+    await claim.age(60_000)
     const other = await startGateway(settings)
     const joined = generate(other.url, 'h-10', 'x')
     await eventually('it has joined', () => other.load().subscriptions === 2)
@@ -249,11 +243,11 @@ test('a takeover reads what came before its subscription stood, and publishes no
   await generate(short.url, 'h-11', 'x')
   const claim = await claimOf(settings, 'h-11')
   await claim.abandon(6_000)
-  const { since } = await claim.get()
+  const since = (await claim.get())?.since
   const gateway = await startGateway({ ...settings, REDIS_URL: await proxy.open() })
   const started = performance.now()
   const waiting = generate(gateway.url, 'h-11', 'x')
-  await eventually('it has been taken over', async () => (await claim.get()).since !== since)
+  await eventually('it has been taken over', async () => (await claim.get())?.since !== since)
   await claim.redis.set(claim.key, '{"content":"of the dead replica’s message"}')
   expect((await waiting).body).toEqual({ content: 'of the dead replica’s message' })
   expect(performance.now() - started).toBeLessThan(4_000)

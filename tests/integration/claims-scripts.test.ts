@@ -5,6 +5,7 @@ import { RedisConnection } from '../../src/redis/connection.ts'
 import { Results } from '../../src/redis/results.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { eventually } from '../support/eventually.ts'
+import { cancelKey, claimKey, claimRecord, deltasKey } from '../support/record.ts'
 import { testRedis } from '../support/scene.ts'
 import { ownRedis } from '../support/servers.ts'
 
@@ -38,7 +39,7 @@ async function scene(url = inject('services').REDIS_URL) {
   const leave = (run: string, asker: string) =>
     claims.leave(keys, { run, asker: `of ${asker}`, values: ['cancelled'], ttlMs: 5_000 })
   const release = (token: string) => claims.release({ keys, prepared: [], token, entry: '' })
-  const stored = () => redis.hGetAll(`{${key}}:claim`)
+  const stored = () => claimRecord(redis, key).get()
   return { connection, claims, redis, key, keys, enter, leave, release, stored }
 }
 
@@ -47,9 +48,9 @@ describe('a claim', () => {
     const { enter, release, stored } = await scene()
     await enter('f', 'first')
     expect(await release('somebody')).toBe(false)
-    expect((await stored()).run).toBe('first')
+    expect((await stored())?.run).toBe('first')
     expect(await release('first')).toBe(true)
-    expect(await stored()).toEqual({})
+    expect(await stored()).toBeUndefined()
   })
 
   test('taken over keeps its run and changes its holder', async () => {
@@ -66,9 +67,9 @@ describe('a claim', () => {
     await enter('f', 'first')
     await claims.finish(keys, 'another', 'succeeded', 5_000)
     await claims.markPublished(keys, 'another')
-    expect((await stored()).state).toBe('claimed')
+    expect((await stored())?.state).toBe('claimed')
     await claims.markPublished(keys, 'first')
-    expect((await stored()).state).toBe('published')
+    expect((await stored())?.state).toBe('published')
     await claims.finish(keys, 'first', 'failed', 5_000)
     expect(await stored()).toMatchObject({ state: 'done', outcome: 'failed' })
   })
@@ -78,12 +79,12 @@ describe('a claim', () => {
     await enter('f', 'first')
     await claims.finish(keys, 'first', 'succeeded', 5_000)
     await claims.markPublished(keys, 'first')
-    expect((await stored()).state).toBe('done')
+    expect((await stored())?.state).toBe('done')
   })
 
   test('that is new takes away what an earlier run left', async () => {
     const { redis, key, enter } = await scene()
-    const left = [key, `{${key}}:cancel`, `{${key}}:deltas`]
+    const left = [key, cancelKey(key), deltasKey(key)]
     for (const name of left) await redis.set(name, 'x')
     expect((await enter('f', 'first')).verdict).toBe('new')
     expect(await redis.exists(left)).toBe(0)
@@ -106,12 +107,12 @@ describe('a claim', () => {
     await enter('f', 'first')
     await enter('f', 'second')
     expect(await leave('first', 'first')).toBe('asked')
-    expect((await stored()).state).toBe('claimed')
+    expect((await stored())?.state).toBe('claimed')
     expect(await leave('first', 'second')).toBe('cancelled')
-    expect((await stored()).state).toBe('cancelled')
+    expect((await stored())?.state).toBe('cancelled')
     expect(await redis.get(key)).toBe('cancelled')
-    expect(await redis.get(`{${key}}:cancel`)).toBe('first')
-    for (const name of [key, `{${key}}:cancel`, `{${key}}:claim`]) {
+    expect(await redis.get(cancelKey(key))).toBe('first')
+    for (const name of [key, cancelKey(key), claimKey(key)]) {
       expect(await redis.pTTL(name)).toBeGreaterThan(0)
     }
     expect((await enter('f', 'third')).verdict).toBe('new')

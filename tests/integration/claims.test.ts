@@ -1,9 +1,10 @@
 import { inject, onTestFinished, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { generate, leavable } from '../support/http-client.ts'
 import { LinkProxy } from '../support/proxy.ts'
+import { claimRecord } from '../support/record.ts'
 import {
   freshSettings,
-  generate,
   startGateway,
   startPlainWorker,
   testChannel,
@@ -26,20 +27,12 @@ test('two requests of the same id and payload get the one outcome of one message
 test('the first asker’s leaving strands nobody who joined', async () => {
   const settings = freshSettings()
   const gateway = await startGateway(settings)
-  const first = new AbortController()
-  const body = JSON.stringify({ job_id: 'b-2', meta: {}, content: 'x' })
-  const headers = { 'content-type': 'application/json' }
-  const left = fetch(`${gateway.url}/generate`, {
-    method: 'POST',
-    headers,
-    body,
-    signal: first.signal,
-  })
+  const { leave, left } = leavable(gateway.url, 'b-2')
   await eventually('the first is pending', () => gateway.load().pending === 1)
   const second = generate(gateway.url, 'b-2', 'x')
   await eventually('both are pending', () => gateway.load().pending === 2)
-  first.abort()
-  await expect(left).rejects.toThrow('aborted')
+  leave()
+  expect(await left).toBe('left')
   await startPlainWorker(settings, () => 'for the second')
   expect((await second).body).toEqual({ content: 'for the second' })
 })
@@ -95,8 +88,7 @@ test('a result that stood there before the first request is not taken for its an
   const gateway = await startGateway(settings)
   await generate(gateway.url, 'b-6', 'x')
   // As protollm_api left them: a result without a claim, of a payload nobody knows any more.
-  const redis = await testRedis()
-  await redis.del(`{${settings.REDIS_PREFIX}:b-6}:claim`)
+  await claimRecord(await testRedis(), `${settings.REDIS_PREFIX}:b-6`).remove()
   expect((await generate(gateway.url, 'b-6', 'x')).body).toEqual({ content: '2 x' })
 })
 
@@ -104,11 +96,10 @@ test('an id whose outcome another replica has read, but not yet marked, is free 
   const settings = freshSettings()
   const gateway = await startGateway(settings)
   await startPlainWorker(settings, ({ content }) => content)
-  const redis = await testRedis()
   await generate(gateway.url, 'b-7', 'x')
-  const claim = `{${settings.REDIS_PREFIX}:b-7}:claim`
-  await eventually('it is marked', async () => (await redis.hGet(claim, 'state')) === 'done')
-  await redis.hSet(claim, 'state', 'published')
+  const claim = claimRecord(await testRedis(), `${settings.REDIS_PREFIX}:b-7`)
+  await eventually('it is marked', async () => (await claim.state()) === 'done')
+  await claim.setState('published')
   expect((await generate(gateway.url, 'b-7', 'y')).body).toEqual({ content: 'y' })
 })
 

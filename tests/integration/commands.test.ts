@@ -1,7 +1,8 @@
 import { createClient } from 'redis'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { freshSettings, generate, startGateway, startPlainWorker } from '../support/scene.ts'
+import { generate } from '../support/http-client.ts'
+import { freshSettings, startGateway, startPlainWorker } from '../support/scene.ts'
 
 test('a job takes four commands to Redis: enter, SUBSCRIBE, take, UNSUBSCRIBE', async () => {
   const settings = freshSettings()

@@ -2,8 +2,10 @@ import { connect } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { readEvents, textOf } from '../support/events.ts'
-import { ask, jobScene, submit } from '../support/jobs.ts'
+import { ask, submit } from '../support/http-client.ts'
+import { jobScene } from '../support/jobs.ts'
 import { LinkProxy } from '../support/proxy.ts'
+import { deltasKey } from '../support/record.ts'
 import { isReady, startGateway, startPlainWorker } from '../support/scene.ts'
 import type { SseEvent } from '../support/events.ts'
 
@@ -95,11 +97,11 @@ describe('GET /jobs/{id}/events', () => {
   })
 
   test('where what is missing cannot be told any more, it begins again', async () => {
-    const { id, url, redis, deltas, stream, answer } = await streamScene()
+    const { id, url, redis, key, stream, answer } = await streamScene()
     const first = await stream(id, { text: 'gone ' })
     await stream(id, { text: 'too' })
     await answer(id, { content: 'gone too' })
-    await redis.del(deltas(id))
+    await redis.del(deltasKey(key(id)))
     const events = await (
       await readEvents(url, { headers: { 'last-event-id': first as string } })
     ).all()
@@ -108,8 +110,8 @@ describe('GET /jobs/{id}/events', () => {
   })
 
   test('deltas of another run, and of a worker that was given up, are nobody’s', async () => {
-    const { id, url, run, stream, answer } = await streamScene()
-    const ours = (await run(id)) as string
+    const { id, url, claim, stream, answer } = await streamScene()
+    const ours = (await claim(id).run()) as string
     await stream(id, { text: 'foreign ', run: 'an earlier one' })
     await stream(id, { text: 'ours', run: ours })
     await answer(id, { content: 'ours', run: ours })
@@ -166,13 +168,13 @@ describe('GET /jobs/{id}/events', () => {
   })
 
   test('a new run of the id begins again for who follows it', async () => {
-    const { gateway, redis, key, stream, answer } = await jobScene()
+    const { gateway, claim, stream, answer } = await jobScene()
     await submit(gateway.url, { job_id: 'again', content: 'x' })
     const reader = await readEvents(`${gateway.url}/jobs/again/events`)
     const all = reader.all()
     await stream('again', { text: 'of the first' })
     // As if its claim had been released, and somebody had asked anew.
-    await redis.del(`{${key('again')}}:claim`)
+    await claim('again').remove()
     await submit(gateway.url, { job_id: 'again', content: 'y' })
     await answer('again', { content: 'of the second' })
     const events = await all
@@ -262,7 +264,7 @@ describe('GET /jobs/{id}/events', () => {
 
 describe('?stream=true', () => {
   test('is refused before anything is published, where too many are pending', async () => {
-    const { gateway, redis, key } = await jobScene({ MAX_PENDING: '1' })
+    const { gateway, claim } = await jobScene({ MAX_PENDING: '1' })
     const { body } = await submit(gateway.url, { content: 'x' })
     await readEvents(`${gateway.url}/jobs/${body.job_id}/events`)
     await eventually('it is held', () => gateway.load().pending === 1)
@@ -272,7 +274,7 @@ describe('?stream=true', () => {
       status: 503,
       code: 'overloaded',
     })
-    expect(await redis.exists(`{${key('s-3')}}:claim`)).toBe(0)
+    expect(await claim('s-3').exists()).toBe(false)
   })
 
   test('answers the seed’s routes with the same events', async () => {

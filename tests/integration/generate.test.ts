@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { generate, post } from '../support/http-client.ts'
 import { LinkProxy } from '../support/proxy.ts'
+import { claimRecord } from '../support/record.ts'
 import {
   freshSettings,
-  generate,
-  post,
   startGateway,
   startPlainWorker,
   testChannel,
@@ -203,5 +203,5 @@ test('the time to live of claim and result is set once the outcome was read', as
   const key = `${settings.REDIS_PREFIX}:a-10`
   await eventually('the result has a time to live', async () => (await redis.ttl(key)) > 0)
   expect(await redis.ttl(key)).toBeLessThanOrEqual(100)
-  expect(await redis.ttl(`{${key}}:claim`)).toBeLessThanOrEqual(100)
+  expect(await claimRecord(redis, key).lifeMs()).toBeLessThanOrEqual(100_000)
 })

@@ -3,8 +3,9 @@ import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { connectRabbitmq } from '../../src/rabbitmq/connect.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { eventually } from '../support/eventually.ts'
+import { generate } from '../support/http-client.ts'
 import { LinkProxy } from '../support/proxy.ts'
-import { freshSettings, generate, startGateway } from '../support/scene.ts'
+import { freshSettings, startGateway } from '../support/scene.ts'
 import type { AddressInfo } from 'node:net'
 
 test('a client that leaves in the middle of its body is no fault of ours', async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { ask, jobScene, submit } from '../support/jobs.ts'
+import { ask, generate, leavable, submit } from '../support/http-client.ts'
+import { jobScene } from '../support/jobs.ts'
+import { pendingKey } from '../support/record.ts'
 import { startGateway, startPlainWorker } from '../support/scene.ts'
 
 const UUID_V7 = /^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/
@@ -58,11 +60,11 @@ describe('POST /jobs', () => {
   })
 
   test.each(['wait=1', 'wait=0'])('%s over, it says where to ask', async (prefer) => {
-    const { gateway, run, messages } = await jobScene()
+    const { gateway, claim, depth } = await jobScene()
     const { status, body } = await submit(gateway.url, { content: 'x' }, { prefer })
     expect({ status, state: body.status }).toEqual({ status: 202, state: 'queued' })
-    expect(await run(body.job_id)).toBeTruthy()
-    await eventually('one message', async () => (await messages()).messageCount === 1)
+    expect(await claim(body.job_id).run()).toBeTruthy()
+    await eventually('one message', async () => (await depth()) === 1)
     expect(gateway.load()).toEqual({ pending: 0, subscriptions: 1 })
   })
 
@@ -78,14 +80,14 @@ describe('POST /jobs', () => {
   })
 
   test('the same Idempotency-Key joins and replays, and is refused for another payload', async () => {
-    const { settings, gateway, answer, messages } = await jobScene()
+    const { settings, gateway, answer, depth } = await jobScene()
     const other = await startGateway(settings)
     const headers = { 'idempotency-key': 'order 7' }
     const [first, second] = await Promise.all(
       [gateway, other].map(({ url }) => submit(url, { content: 'x' }, headers)),
     )
     expect(second?.body.job_id).toBe(first?.body.job_id)
-    expect((await messages()).messageCount).toBe(1)
+    expect(await depth()).toBe(1)
     const id = first?.body.job_id as string
     const conflict = await submit(gateway.url, { content: 'y' }, headers)
     expect({ status: conflict.status, code: conflict.body.code }).toEqual({
@@ -101,7 +103,7 @@ describe('POST /jobs', () => {
     })
     expect(replay.headers.get('idempotent-replayed')).toBe('true')
     expect((await submit(other.url, { content: 'y' }, headers)).status).toBe(422)
-    expect((await messages()).messageCount).toBe(1)
+    expect(await depth()).toBe(1)
   })
 
   test('an id made of an Idempotency-Key stands for its payload alone, whoever names it', async () => {
@@ -145,7 +147,7 @@ describe('POST /jobs', () => {
 
   test('a short life of one job does not shorten the index of all', async () => {
     const { settings, gateway, redis } = await jobScene()
-    const index = `${settings.REDIS_PREFIX}:@pending`
+    const index = pendingKey(settings.REDIS_PREFIX)
     await submit(gateway.url, { content: 'x' })
     const before = await redis.pTTL(index)
     await submit(gateway.url, { content: 'x', ttl: 1 })
@@ -180,13 +182,9 @@ describe('POST /jobs', () => {
   test('the client’s own id joins the job of the seed’s routes', async () => {
     const { gateway, answer } = await jobScene()
     await submit(gateway.url, { job_id: 'own', content: 'x' })
-    const waiting = fetch(`${gateway.url}/generate`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ job_id: 'own', meta: {}, content: 'x' }),
-    })
+    const waiting = generate(gateway.url, 'own', 'x')
     await answer('own', { content: 'fine' })
-    expect(await (await waiting).json()).toEqual({ content: 'fine' })
+    expect((await waiting).body).toEqual({ content: 'fine' })
   })
 })
 
@@ -274,16 +272,10 @@ describe('Prefer on the seed’s routes', () => {
   })
 
   test('leaving a request that was told to wait is not a cancel', async () => {
-    const { gateway, run, answer } = await jobScene()
-    const client = new AbortController()
-    const left = fetch(`${gateway.url}/generate`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', prefer: 'wait=9' },
-      body: JSON.stringify(body),
-      signal: client.signal,
-    }).catch(() => 'left')
-    await eventually('it is held', () => run('p-1'))
-    client.abort()
+    const { gateway, claim, answer } = await jobScene()
+    const { leave, left } = leavable(gateway.url, 'p-1', { prefer: 'wait=9' })
+    await eventually('it is held', () => claim('p-1').run())
+    leave()
     expect(await left).toBe('left')
     await eventually('nobody waits', () => gateway.load().pending === 0)
     expect((await ask(`${gateway.url}/jobs/p-1`, 'GET')).body.status).toBe('queued')

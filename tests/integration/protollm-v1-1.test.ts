@@ -2,9 +2,8 @@ import { expect, test } from 'vitest'
 import { dialectScene } from '../support/dialects.ts'
 import { eventually } from '../support/eventually.ts'
 import { readEvents } from '../support/events.ts'
-import { ask, submit } from '../support/jobs.ts'
+import { ask, generate, submit } from '../support/http-client.ts'
 import { counted, metricsOf } from '../support/metrics.ts'
-import { generate } from '../support/scene.ts'
 
 const statusOf = (status: string, error: object | null = null): string =>
   JSON.stringify({ status, last_update: '', status_message: null, is_completed: false, error })
@@ -16,13 +15,8 @@ async function scene(more: Record<string, string> = {}) {
     redis.set(statusKey(id), statusOf(status, error))
   const answer = (id: string, result: string) =>
     redis.set(answerKey(id), JSON.stringify({ result }))
-  const take = () =>
-    eventually('a message', async () => {
-      const message = await channel.get(settings.QUEUE_NAME, { noAck: true })
-      return message === false ? null : message
-    })
   const view = async (id: string) => (await ask(`${gateway.url}/jobs/${id}`, 'GET')).body.status
-  return { ...rest, redis, channel, settings, setStatus, answer, take, view }
+  return { ...rest, redis, channel, settings, setStatus, answer, view }
 }
 
 test('its status stands before the message, and lives longer than that', async () => {
@@ -85,12 +79,12 @@ test('pending and in_progress are told as they happen, by view and by events', a
 })
 
 test('a claim whose replica died before the publish is taken over, though a status stands there', async () => {
-  const { id, take, redis, answer, view, statusKey, gateway } = await scene()
+  const { id, take, claim, answer, view, gateway } = await scene()
   const body = { job_id: id('x'), content: 'x' }
   await submit(gateway.url, body)
   await take()
   // As if that replica had died between the claim and the publish, more than the grace ago.
-  await redis.hSet(`{${statusKey(id('x'))}}:claim`, { state: 'claimed', since: '0' })
+  await claim(id('x')).abandon(60_000)
   expect((await submit(gateway.url, body)).status).toBe(202)
   expect((await take()).properties.messageId).toBe(id('x'))
   await answer(id('x'), 'fine')

@@ -3,10 +3,11 @@ import { RedisConnection } from '../../src/redis/connection.ts'
 import { Push } from '../../src/redis/push.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { eventually } from '../support/eventually.ts'
+import { generate } from '../support/http-client.ts'
 import { LinkProxy } from '../support/proxy.ts'
+import { claimRecord } from '../support/record.ts'
 import {
   freshSettings,
-  generate,
   isReady,
   startGateway,
   startPlainWorker,
@@ -178,10 +179,8 @@ describe('arming', () => {
     const url = server.url.replace('redis://', 'redis://deaf:pw@')
     const gateway = await startGateway({ ...settings, REDIS_URL: url })
     expect((await generate(gateway.url, 'd-8', 'x')).body).toMatchObject({ code: 'results_down' })
-    await eventually(
-      'no claim',
-      async () => !(await redis.exists(`{${settings.REDIS_PREFIX}:d-8}:claim`)),
-    )
+    const claim = claimRecord(redis, `${settings.REDIS_PREFIX}:d-8`)
+    await eventually('no claim', async () => !(await claim.exists()))
     expect((await (await testChannel()).checkQueue(settings.QUEUE_NAME)).messageCount).toBe(0)
   })
 })

@@ -1,12 +1,7 @@
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
+import { generate } from '../support/http-client.ts'
 import { LinkProxy } from '../support/proxy.ts'
-import {
-  freshSettings,
-  generate,
-  startGateway,
-  startPlainWorker,
-  testRedis,
-} from '../support/scene.ts'
+import { freshSettings, startGateway, startPlainWorker, testRedis } from '../support/scene.ts'
 
 describe('a large result', () => {
   test.each([

@@ -1,14 +1,9 @@
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { askUntil } from '../support/leaving.ts'
+import { generate, leaveAfter } from '../support/http-client.ts'
 import { metricsOf } from '../support/metrics.ts'
-import {
-  freshSettings,
-  generate,
-  startGateway,
-  startPlainWorker,
-  testRedis,
-} from '../support/scene.ts'
+import { pendingKey } from '../support/record.ts'
+import { freshSettings, startGateway, startPlainWorker, testRedis } from '../support/scene.ts'
 
 const short = () => ({ ...freshSettings(), TIMEOUT: '0.3', JOB_TTL_S: '1', RESULT_TTL_S: '60' })
 
@@ -18,7 +13,7 @@ test('a job that has been answered leaves nothing to sweep', async () => {
   await startPlainWorker(settings, () => 'x')
   await generate(gateway.url, 's-1', 'x')
   await generate(gateway.url, 's-1', 'x')
-  const index = `${settings.REDIS_PREFIX}:@pending`
+  const index = pendingKey(settings.REDIS_PREFIX)
   await eventually('the index is empty', async () => (await redis.zCard(index)) === 0)
 })
 
@@ -37,7 +32,7 @@ test('a result that came after its request was told 504 gets its time to live, f
     'it is counted',
     async () => (await metricsOf(second.url)).gateway_swept_total === 1,
   )
-  const index = `${settings.REDIS_PREFIX}:@pending`
+  const index = pendingKey(settings.REDIS_PREFIX)
   await eventually('the index is empty', async () => (await redis.zCard(index)) === 0)
 })
 
@@ -46,8 +41,8 @@ test('a late result over a cancelled one is found at the second look', async () 
   const redis = await testRedis()
   const gateway = await startGateway(settings)
   const key = `${settings.REDIS_PREFIX}:s-4`
-  const index = `${settings.REDIS_PREFIX}:@pending`
-  await askUntil(gateway.url, 's-4', 300)
+  const index = pendingKey(settings.REDIS_PREFIX)
+  await leaveAfter(gateway.url, 's-4', 300)
   await eventually('it is cancelled', async () => (await redis.get(key))?.includes('cancelled'))
   await eventually('it was looked at once', async () =>
     (await redis.zRange(index, 0, -1))[0]?.startsWith('2 '),
@@ -61,7 +56,7 @@ test('a result that came after the life of its job is found at a second look', a
   const redis = await testRedis()
   const gateway = await startGateway(settings)
   const key = `${settings.REDIS_PREFIX}:s-3`
-  const index = `${settings.REDIS_PREFIX}:@pending`
+  const index = pendingKey(settings.REDIS_PREFIX)
   await generate(gateway.url, 's-3', 'x')
   await eventually('it was looked at once', async () =>
     (await redis.zRange(index, 0, -1))[0]?.startsWith('2 '),

@@ -1,6 +1,7 @@
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { LinkProxy } from '../support/proxy.ts'
+import { cancelKey } from '../support/record.ts'
 import { startWorker, workerScene } from '../support/worker-stub.ts'
 
 describe('the stub', () => {
@@ -24,10 +25,10 @@ describe('the stub', () => {
   })
 
   test('does not run what has been answered, cancelled, or belongs to an earlier run', async () => {
-    const { settings, redis, key, send, acknowledgedBy } = await workerScene()
-    for (const id of ['f-3', 'f-4', 'f-5']) await redis.hSet(`{${key(id)}}:claim`, 'run', 'run-2')
+    const { settings, redis, key, claim, send, acknowledgedBy } = await workerScene()
+    for (const id of ['f-3', 'f-4', 'f-5']) await claim(id).create('run-2')
     await redis.set(key('f-3'), '{"content":"first"}')
-    await redis.set(`{${key('f-4')}}:cancel`, 'run-2')
+    await redis.set(cancelKey(key('f-4')), 'run-2')
     const { worker, log } = await startWorker(settings, { run: () => expect.unreachable() })
     send('f-3', 'run-2')
     send('f-4', 'run-2')

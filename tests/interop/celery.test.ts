@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { ask as request, submit } from '../support/jobs.ts'
+import { ask as request, generate, submit } from '../support/http-client.ts'
 import { counted } from '../support/metrics.ts'
 import { freshSettings, startGateway } from '../support/scene.ts'
 import { ask, askAll, tally, unique } from './support/ask.ts'
@@ -166,10 +166,8 @@ describe.skipIf(isMissing(environment))(`${title}, an id asked for again`, () =>
     const [cancelled, left] = [randomUUID(), randomUUID()]
     await submit(url, { job_id: cancelled, content: 'never' })
     await request(`${url}/jobs/${cancelled}`, 'DELETE')
-    const body = JSON.stringify({ job_id: left, meta: {}, content: 'never' })
-    const headers = { 'content-type': 'application/json' }
     const signal = AbortSignal.timeout(300)
-    await fetch(`${url}/generate`, { method: 'POST', headers, body, signal }).catch(() => {})
+    await generate(url, left, 'never', { signal }).catch(() => {})
     const asked = [await ask(url, 'again', cancelled), await ask(url, 'again', left), await busy]
     worker.count(asked)
     expect(tally(asked)).toEqual({ 200: 3 })

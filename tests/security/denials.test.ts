@@ -1,5 +1,6 @@
 import { connect } from 'amqplib'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { claimKey } from '../support/record.ts'
 import { testChannel, testRedis } from '../support/scene.ts'
 import { ownRedis, rabbitmqOfFile } from '../support/servers.ts'
 import { grantOnRabbitmq, grantOnRedis, urlFor } from './support/deploy.ts'
@@ -10,7 +11,7 @@ describe('no login of deploy/redis', () => {
   const NOT_OURS = [
     ['GET', 'other:1'],
     ['SET', 'llm-apis:1', 'x'],
-    ['HGET', '{other:1}:claim', 'run'],
+    ['GET', claimKey('other:1')],
     script("'GET', 'other:1'"),
     script("'FLUSHALL'"),
     ['FLUSHALL'],

@@ -1,11 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { ConfigError, readConfig } from '../../src/config.ts'
 import { readWorkerConfig } from '../../worker-stub/config.ts'
+import { generate, post } from '../support/http-client.ts'
 import { startProgram } from '../support/program.ts'
 import {
   freshSettings,
-  generate,
-  post,
   startGateway,
   startPlainWorker,
   testChannel,

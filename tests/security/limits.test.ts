@@ -1,14 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { generate, post } from '../support/http-client.ts'
 import { metricsOf } from '../support/metrics.ts'
-import {
-  freshSettings,
-  generate,
-  post,
-  startGateway,
-  startPlainWorker,
-  testChannel,
-} from '../support/scene.ts'
+import { freshSettings, startGateway, startPlainWorker, testChannel } from '../support/scene.ts'
 import { RawClient, jobRequest, requestOf } from './support/raw.ts'
 
 /** Workers wait for it with their answers. */

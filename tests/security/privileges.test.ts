@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { readEvents, textOf } from '../support/events.ts'
-import { ask, submit } from '../support/jobs.ts'
+import { ask, generate, post, submit } from '../support/http-client.ts'
 import { metricsOf } from '../support/metrics.ts'
 import { startGatewayProgram, startProgram } from '../support/program.ts'
-import { generate, post, testChannel, testRedis } from '../support/scene.ts'
+import { testChannel, testRedis } from '../support/scene.ts'
 import { ownRedis, rabbitmqOfFile } from '../support/servers.ts'
 import {
   CONFIG_RIGHTS,
@@ -111,9 +111,7 @@ async function unansweredJobs({ gateway, admin, channel, url }: Scene): Promise<
   const confirmed = 'gateway_publish_total{result="confirmed"}'
   const before = (await metricsOf(url))[confirmed] ?? 0
   const client = new AbortController()
-  const body = JSON.stringify(jobOf('p-5'))
-  const headers = { 'content-type': 'application/json' }
-  const left = fetch(url + TO_IDLE, { method: 'POST', headers, body, signal: client.signal })
+  const left = post(url, TO_IDLE, jobOf('p-5'), {}, { signal: client.signal })
   await eventually('it is published', async () => {
     return (await metricsOf(url))[confirmed] === before + 1
   })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { freshSettings, post, startGateway, testChannel, testRedis } from '../support/scene.ts'
+import { post } from '../support/http-client.ts'
+import { freshSettings, startGateway, testChannel, testRedis } from '../support/scene.ts'
 
 /** Keys that mean something to an object, each with a canary in it. */
 const POISON = `"__proto__":{"canary":1},"constructor":{"prototype":{"canary":1}},"prototype":{"canary":1},"toString":"canary","canary":1,"queue":"canary","owner":"canary"`

@@ -1,7 +1,9 @@
 import { createServer } from 'node:http'
 import { expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { freshSettings, generate, post, testRedis } from '../support/scene.ts'
+import { generate, post } from '../support/http-client.ts'
+import { claimRecord } from '../support/record.ts'
+import { freshSettings, testRedis } from '../support/scene.ts'
 import { gatewayOutput, workerOutput } from './support/output.ts'
 import { RawClient, jobRequest } from './support/raw.ts'
 import type { AddressInfo } from 'node:net'
@@ -51,8 +53,8 @@ test('no line says what was asked or answered, whichever way a job ends', async 
   for (const [index, result] of results.entries()) {
     const body = { job_id: `s-5-${index}`, meta: { model: PROMPT }, content: PROMPT }
     const asked = post(gateway.url, `/generate?queue_name=${idle}`, body)
-    const claim = `{${settings.REDIS_PREFIX}:${body.job_id}}:claim`
-    await eventually('it waits', async () => (await redis.hGet(claim, 'state')) === 'published')
+    const claim = claimRecord(redis, `${settings.REDIS_PREFIX}:${body.job_id}`)
+    await eventually('it waits', async () => (await claim.state()) === 'published')
     await redis.set(`${settings.REDIS_PREFIX}:${body.job_id}`, result)
     errors.push((await asked).body)
   }

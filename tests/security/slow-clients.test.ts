@@ -3,13 +3,8 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import {
-  freshSettings,
-  generate,
-  startGateway,
-  startPlainWorker,
-  testRedis,
-} from '../support/scene.ts'
+import { generate } from '../support/http-client.ts'
+import { freshSettings, startGateway, startPlainWorker, testRedis } from '../support/scene.ts'
 import { RawClient, jobRequest } from './support/raw.ts'
 
 /** Seconds until the connection is closed. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { freshSettings, generate, startGateway, startPlainWorker } from '../support/scene.ts'
+import { generate } from '../support/http-client.ts'
+import { freshSettings, startGateway, startPlainWorker } from '../support/scene.ts'
 import { AMBIGUOUS, CHUNKS_OF_HTTP_1_0, JOBS, NO_JOBS, TWO_JOBS } from './support/corpus.ts'
 import { RawClient } from './support/raw.ts'
 

@@ -1,4 +1,5 @@
-import { freshSettings, startGateway, testChannel, testRedis } from './scene.ts'
+import { claimRecord } from './record.ts'
+import { freshSettings, startGateway, testScene } from './scene.ts'
 import type { DialectName } from '../../src/dialects/index.ts'
 import type { Settings } from './scene.ts'
 
@@ -18,20 +19,28 @@ export function dialectSettings(dialect: DialectName) {
 export async function dialectScene(dialect: DialectName, more: Settings = {}) {
   const settings = { ...dialectSettings(dialect), ...more }
   const { REDIS_PREFIX_FOR_STATUS: status, REDIS_PREFIX_FOR_ANSWER: answer } = settings
-  const [redis, channel, gateway] = await Promise.all([
-    testRedis(),
-    testChannel(),
-    startGateway(settings),
-  ])
+  const [scene, gateway] = await Promise.all([testScene(settings), startGateway(settings)])
+  const { redis, channel, depth, take } = scene
+  const statusKey = (id: string): string => `${status}:${id}`
+  const metaKey = (id: string): string => `celery-task-meta-${id}`
+  /** The key that tells of the end; the keys of ours are named by it. */
+  const resultKeys = {
+    'protollm-v1': scene.key,
+    'protollm-v1.1': statusKey,
+    'celery-v2': metaKey,
+  } satisfies Record<DialectName, unknown>
   return {
     settings,
     redis,
     channel,
+    depth,
+    take,
     gateway,
+    claim: (id: string) => claimRecord(redis, resultKeys[dialect](id)),
     /** An id that no other test has. */
     id: (name: string): string => `${settings.REDIS_PREFIX}-${name}`,
-    statusKey: (id: string): string => `${status}:${id}`,
+    statusKey,
     answerKey: (id: string): string => `${answer}:${id}`,
-    metaKey: (id: string): string => `celery-task-meta-${id}`,
+    metaKey,
   }
 }

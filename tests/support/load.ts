@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { Agent, request } from 'node:http'
+import { Agent } from 'node:http'
+import { generate } from './http-client.ts'
 
 export interface LoadOptions {
   /** Asked in turn. */
@@ -14,11 +15,10 @@ export interface LoadCounts {
   readonly wrong: readonly string[]
 }
 
-/**
- * Asks many different prompts of gateways whose workers echo them. An answer is
- * right if it is this request's own echo; each request has a deadline, so that
- * one that hangs is counted and not waited for.
- */
+/** A request that has no answer by then hangs: it is counted, and not waited for. */
+const HANGS_AFTER_MS = 30_000
+
+/** Asks many different prompts of gateways whose workers echo them. An answer is right if it is this request's own echo. */
 export async function askMany({ urls, total, concurrency }: LoadOptions): Promise<LoadCounts> {
   const agent = new Agent({ keepAlive: true, maxSockets: concurrency })
   const wrong: string[] = []
@@ -30,7 +30,7 @@ export async function askMany({ urls, total, concurrency }: LoadOptions): Promis
       next += 1
       const id = randomUUID()
       const content = `payload of ${id}`
-      const got = await ask(agent, url, { job_id: id, meta: {}, content })
+      const got = await answerOf(agent, url, id, content)
       if (got === `200 ${JSON.stringify({ content: `echo: ${content}` })}`) right += 1
       else if (wrong.length < 10) wrong.push(got)
     }
@@ -40,22 +40,12 @@ export async function askMany({ urls, total, concurrency }: LoadOptions): Promis
   return { right, wrong }
 }
 
-function ask(agent: Agent, url: string, body: object): Promise<string> {
-  return new Promise((resolve) => {
-    const text = JSON.stringify(body)
-    const headers = {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(text),
-    }
-    const options = { method: 'POST', agent, headers, timeout: 30_000 }
-    const sent = request(`${url}/generate`, options, (response) => {
-      let answer = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => (answer += chunk))
-      response.on('end', () => resolve(`${response.statusCode} ${answer}`))
-    })
-    sent.on('timeout', () => sent.destroy(new Error('hung')))
-    sent.on('error', (error) => resolve(error.message))
-    sent.end(text)
-  })
+async function answerOf(agent: Agent, url: string, id: string, content: string): Promise<string> {
+  try {
+    const signal = AbortSignal.timeout(HANGS_AFTER_MS)
+    const { status, body } = await generate(url, id, content, { agent, signal })
+    return `${status} ${JSON.stringify(body)}`
+  } catch (error) {
+    return String(error)
+  }
 }

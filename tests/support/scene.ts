@@ -5,11 +5,13 @@ import { inject, onTestFinished } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { startServer } from '../../src/server.ts'
 import { createLog } from '../../src/telemetry/log.ts'
-import { eventually } from './eventually.ts'
 import { Lines } from '../../dev/lines.ts'
+import { eventually } from './eventually.ts'
+import { claimRecord, deltasKey } from './record.ts'
 import type { Channel } from 'amqplib'
 import type { Env } from '../../src/config.ts'
 import type { RunningServer } from '../../src/server.ts'
+import type { ClaimRecord } from './record.ts'
 
 export type Settings = Record<string, string>
 
@@ -47,28 +49,7 @@ export async function isReady(url: string): Promise<boolean> {
   return (await fetch(`${url}/readyz`)).ok
 }
 
-export interface Reply {
-  readonly status: number
-  readonly headers: Headers
-  // The tests know what they sent and hold each field against what they expect.
-  readonly body: { content?: string; code?: string; detail?: unknown; job_id?: string }
-}
-
-export async function post(url: string, path: string, body: unknown): Promise<Reply> {
-  const response = await fetch(url + path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: typeof body === 'string' ? body : JSON.stringify(body),
-  })
-  return {
-    status: response.status,
-    headers: response.headers,
-    body: (await response.json()) as Reply['body'],
-  }
-}
-
-export const generate = (url: string, id: string, content: string): Promise<Reply> =>
-  post(url, '/generate', { job_id: id, meta: {}, content })
+export type TestRedis = Awaited<ReturnType<typeof testRedis>>
 
 /** A client of the tests' own; closed after the test. */
 export async function testRedis(url: string = inject('services').REDIS_URL) {
@@ -89,6 +70,34 @@ export async function testChannel(
   channel.on('error', () => {})
   onTestFinished(() => connection.close().catch(() => {}))
   return channel
+}
+
+/** A queue and keys of the test's own, both servers at hand, and what is in them. */
+export async function testScene(more: Settings = {}) {
+  const settings = { ...freshSettings(), ...more }
+  const [redis, channel] = await Promise.all([testRedis(), testChannel()])
+  const key = (id: string): string => `${settings.REDIS_PREFIX}:${id}`
+  return {
+    settings,
+    redis,
+    channel,
+    /** Where the result of a job is written in protollm 1.0. */
+    key,
+    claim: (id: string): ClaimRecord => claimRecord(redis, key(id)),
+    /** As a worker that writes a result. */
+    answer: (id: string, result: object) => redis.set(key(id), JSON.stringify(result)),
+    /** As a worker that streams. */
+    stream: (id: string, fields: Record<string, string>) =>
+      redis.xAdd(deltasKey(key(id)), '*', fields),
+    /** Messages that wait in the queue. */
+    depth: async () => (await channel.checkQueue(settings.QUEUE_NAME)).messageCount,
+    /** As a worker that takes the next message. */
+    take: () =>
+      eventually('a message', async () => {
+        const message = await channel.get(settings.QUEUE_NAME, { noAck: true })
+        return message === false ? null : message
+      }),
+  }
 }
 
 export interface Task {

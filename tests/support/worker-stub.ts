@@ -8,7 +8,8 @@ import { Worker } from '../../worker-stub/worker.ts'
 import { Lines } from '../../dev/lines.ts'
 import { eventually } from './eventually.ts'
 import { LinkProxy } from './proxy.ts'
-import { freshSettings, testChannel, testRedis } from './scene.ts'
+import { cancelKey, deltasKey } from './record.ts'
+import { testScene } from './scene.ts'
 import type { Engine, OnDelta } from '../../worker-stub/engine.ts'
 import type { Settings } from './scene.ts'
 
@@ -66,11 +67,10 @@ function taskOf(id: string, content: string): Buffer {
 
 /** A queue and keys of the test's own, and what stands in the place of the gateway. */
 export async function workerScene() {
-  const settings = freshSettings()
-  const [channel, redis] = await Promise.all([testChannel(), testRedis()])
-  const key = (id: string): string => `${settings.REDIS_PREFIX}:${id}`
-  const streamKey = (id: string): string => `{${key(id)}}:deltas`
-  const cancelKey = (id: string): string => `{${key(id)}}:cancel`
+  const scene = await testScene()
+  const { settings, channel, redis, key, depth } = scene
+  const streamKey = (id: string): string => deltasKey(key(id))
+  const cancelKeyOf = (id: string): string => cancelKey(key(id))
   const send = (id: string, run?: string, content = 'x'): void => {
     const properties = run === undefined ? {} : { correlationId: run }
     channel.sendToQueue(settings.QUEUE_NAME, taskOf(id, content), properties)
@@ -83,8 +83,8 @@ export async function workerScene() {
   /** Nothing is left in the queue when its worker has gone: whatever was not acknowledged is back by then. */
   const acknowledgedBy = async (worker: Worker): Promise<void> => {
     await worker.close(0)
-    const { messageCount } = await channel.checkQueue(settings.QUEUE_NAME)
-    if (messageCount > 0) throw new Error(`${messageCount} messages came back`)
+    const cameBack = await depth()
+    if (cameBack > 0) throw new Error(`${cameBack} messages came back`)
   }
   /** The stream of a job, field by field. */
   const entries = async (id: string) => {
@@ -93,13 +93,12 @@ export async function workerScene() {
   }
   const said = async (id: string): Promise<string> =>
     (await entries(id)).map(({ text }) => text).join('')
-  const cancel = (id: string, run = 'run-1') => redis.set(cancelKey(id), run)
+  const cancel = (id: string, run = 'run-1') => redis.set(cancelKeyOf(id), run)
   /** How many connections would hear of it. */
   const listeners = async (id: string): Promise<number | undefined> => {
-    const event = `__keyspace@0__:${cancelKey(id)}`
+    const event = `__keyspace@0__:${cancelKeyOf(id)}`
     return (await redis.pubSubNumSub(event))[event]
   }
-  const keys = { key, streamKey, cancelKey }
   const looks = { result, acknowledgedBy, entries, said, listeners }
-  return { settings, channel, redis, send, cancel, ...keys, ...looks }
+  return { ...scene, streamKey, send, cancel, ...looks }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { LinkProxy } from '../../support/proxy.ts'
-import { NO_HARM, readyAgain, startFaultScene, unready } from '../support/scene.ts'
+import { NO_HARM, readyAgain, startFaultScene, unready } from '../support/fault-scene.ts'
 import type { LinkFault } from '../../support/proxy.ts'
 
 type LinkName = 'RABBIT_MQ_URL' | 'REDIS_URL'

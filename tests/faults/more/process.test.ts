@@ -5,17 +5,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { freePort } from '../../../dev/services/port.ts'
 import { eventually } from '../../support/eventually.ts'
+import { generate } from '../../support/http-client.ts'
 import { metricsOf } from '../../support/metrics.ts'
 import { LinkProxy } from '../../support/proxy.ts'
 import { startGatewayProgram } from '../../support/program.ts'
-import {
-  freshSettings,
-  generate,
-  isReady,
-  startGateway,
-  startPlainWorker,
-} from '../../support/scene.ts'
-import { NO_HARM, startFaultScene } from '../support/scene.ts'
+import { freshSettings, isReady, startGateway, startPlainWorker } from '../../support/scene.ts'
+import { NO_HARM, startFaultScene } from '../support/fault-scene.ts'
 import type { Socket } from 'node:net'
 
 afterEach(() => {

@@ -3,10 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createClient } from 'redis'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
-import { generate, post } from '../../support/scene.ts'
+import { generate, post } from '../../support/http-client.ts'
 import { ownRedis, rabbitmqOfFile } from '../../support/servers.ts'
-import { NO_HARM, readyAgain, startFaultScene, unready } from '../support/scene.ts'
-import type { FaultOptions } from '../support/scene.ts'
+import { NO_HARM, readyAgain, startFaultScene, unready } from '../support/fault-scene.ts'
+import type { FaultOptions } from '../support/fault-scene.ts'
 
 const rabbitmq = rabbitmqOfFile()
 

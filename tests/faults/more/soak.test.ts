@@ -5,7 +5,7 @@ import { freePort } from '../../../dev/services/port.ts'
 import { startGatewayProgram } from '../../support/program.ts'
 import { LinkProxy } from '../../support/proxy.ts'
 import { ownRabbitmq, ownRedis } from '../../support/servers.ts'
-import { NO_HARM, nothingLeft, readyAgain, startFaultScene } from '../support/scene.ts'
+import { NO_HARM, nothingLeft, readyAgain, startFaultScene } from '../support/fault-scene.ts'
 import type { LinkFault } from '../../support/proxy.ts'
 
 const SEED = Number(process.env.FAULTS_SEED ?? Date.now() % 1_000_000)

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { Agent, request } from 'node:http'
+import { Agent } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import { generate } from '../../support/http-client.ts'
 import { CANARY } from './canary.ts'
+import type { Reply } from '../../support/http-client.ts'
 import type { AnswerClass, Attempt, History, JobRecord } from './history.ts'
 
 export interface ClientsOptions {
@@ -25,6 +27,8 @@ const MAX_ATTEMPTS = 60
 const RETRY_MS = 200
 /** Beyond what is counted as hung, so that it is seen and not waited for. */
 const PATIENCE_MS = 5_000
+
+type Seen = Pick<Attempt, 'answer' | 'code' | 'content'>
 
 /** Many clients, each with a job of its own, who write down what they see. */
 export class Clients {
@@ -106,45 +110,27 @@ export class Clients {
     const urls = this.#options.urls()
     const url = urls[(attempt + job.id.charCodeAt(0)) % urls.length] as string
     const startedAt = performance.now()
-    const got = await this.#post(url, { job_id: job.id, meta: {}, content: job.payload })
+    const got = await this.#generate(url, job)
     const made = { ...got, startedAt, ms: performance.now() - startedAt, isLastAsk }
     job.attempts.push(made)
     return made
   }
 
-  #post(url: string, body: object): Promise<Pick<Attempt, 'answer' | 'code' | 'content'>> {
-    return new Promise((resolve) => {
-      const text = JSON.stringify(body)
-      const headers = { 'content-type': 'application/json', 'content-length': text.length }
-      const timeout = this.#options.deadlineMs + PATIENCE_MS
-      const options = { method: 'POST', agent: this.#agent, headers }
-      const sent = request(`${url}/generate`, options, (response) => {
-        let answer = ''
-        response.setEncoding('utf8')
-        response.on('data', (chunk: string) => (answer += chunk))
-        response.on('end', () => end(classOf(response.statusCode ?? 0, answer)))
-        response.on('error', () => end({ answer: 'broken', code: 'broken' }))
-      })
-      const timer = setTimeout(() => {
-        end({ answer: 'hung', code: 'hung' })
-        sent.destroy()
-      }, timeout)
-      const end = (result: Pick<Attempt, 'answer' | 'code' | 'content'>): void => {
-        clearTimeout(timer)
-        resolve(result)
-      }
-      sent.on('error', ({ code }: NodeJS.ErrnoException) => {
-        // Nothing was sent: as good as a refusal.
-        if (code === 'ECONNREFUSED') end({ answer: 'refused', code: 'not_listening' })
-        else end({ answer: 'broken', code: 'broken' })
-      })
-      sent.end(text)
-    })
+  async #generate(url: string, { id, payload }: JobRecord): Promise<Seen> {
+    const signal = AbortSignal.timeout(this.#options.deadlineMs + PATIENCE_MS)
+    try {
+      return classOf(await generate(url, id, payload, { agent: this.#agent, signal }))
+    } catch (error) {
+      if (signal.aborted) return { answer: 'hung', code: 'hung' }
+      // Nothing was sent: as good as a refusal.
+      const isRefused = (error as NodeJS.ErrnoException).code === 'ECONNREFUSED'
+      if (isRefused) return { answer: 'refused', code: 'not_listening' }
+      return { answer: 'broken', code: 'broken' }
+    }
   }
 }
 
-function classOf(status: number, text: string): Pick<Attempt, 'answer' | 'code' | 'content'> {
-  const body = JSON.parse(text) as { content?: string; code?: string }
+function classOf({ status, body }: Reply): Seen {
   if (status === 200) return { answer: 'answered', code: '200', content: body.content ?? '' }
   const code = body.code ?? String(status)
   if (ACCEPTED.has(code)) return { answer: 'accepted', code }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { post } from '../../support/scene.ts'
+import { generate } from '../../support/http-client.ts'
 
 export interface Asked {
   readonly id: string
@@ -34,13 +34,10 @@ export async function askAll(
 
 /** Whatever comes, an error of the connection too, is an outcome. */
 export async function ask(url: string, content: string, id: string = randomUUID()): Promise<Asked> {
-  let timer: NodeJS.Timeout | undefined
-  const hung = new Promise<'hung'>((resolve) => {
-    timer = setTimeout(() => resolve('hung'), HANGS_AFTER_MS)
-  })
-  const request = post(url, '/generate', { job_id: id, meta: {}, content }).catch(String)
-  const reply = await Promise.race([request, hung])
-  clearTimeout(timer)
+  const signal = AbortSignal.timeout(HANGS_AFTER_MS)
+  const reply = await generate(url, id, content, { signal }).catch((error: unknown) =>
+    signal.aborted ? 'hung' : String(error),
+  )
   if (typeof reply === 'string') return { id, content, outcome: reply, detail: undefined }
   const { status, body } = reply
   const right = JSON.stringify(body) === JSON.stringify({ content: `echo: ${content}` })

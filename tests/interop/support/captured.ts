@@ -1,6 +1,7 @@
 import { eventually } from '../../support/eventually.ts'
 import { fixture } from '../../dialects/conformance.ts'
-import { freshSettings, post, startGateway, testChannel, testRedis } from '../../support/scene.ts'
+import { post } from '../../support/http-client.ts'
+import { freshSettings, startGateway, testChannel, testRedis } from '../../support/scene.ts'
 import type { Settings } from '../../support/scene.ts'
 
 interface Captured {
