@@ -1,8 +1,9 @@
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { closedGate } from '../support/gate.ts'
 import { generate } from '../support/http-client.ts'
 import { metricsOf } from '../support/metrics.ts'
-import { LinkProxy } from '../support/proxy.ts'
+import { LinkProxy, saidOf } from '../support/proxy.ts'
 import {
   freshSettings,
   startGateway,
@@ -10,6 +11,8 @@ import {
   testChannel,
   testScene,
 } from '../support/scene.ts'
+import { ownRedis } from '../support/servers.ts'
+import type { LinkFaults } from '../support/proxy.ts'
 import type { Settings } from '../support/scene.ts'
 
 /** The claim of one job, its result and its queue. */
@@ -53,7 +56,8 @@ describe('an answer belongs to its request', () => {
   })
 
   test('a late result of a foreign run does not end another payload’s job in flight', async () => {
-    const settings = freshSettings()
+    // A Redis of its own, because it is told to announce nothing.
+    const settings = { ...freshSettings(), REDIS_URL: (await ownRedis()).url }
     const gateway = await startGateway(settings)
     const first = generate(gateway.url, 'h-2', 'x')
     const claim = await claimOf(settings, 'h-2')
@@ -73,14 +77,16 @@ describe('an answer belongs to its request', () => {
     const settings = freshSettings()
     const proxy = new LinkProxy(inject('services').REDIS_URL)
     onTestFinished(() => proxy.close())
-    // What the scripts reply comes late, what is announced does not.
-    const late = { toServer: {}, toClient: { delayMs: 300 } }
-    proxy.faultsOf = (first) =>
-      first.includes('protollm-data') ? late : { toServer: {}, toClient: {} }
+    const data: LinkFaults = { toServer: {}, toClient: {} }
+    proxy.faultsOf = (first) => (first.includes('protollm-data') ? data : proxy.faults)
     const gateway = await startGateway({ ...settings, REDIS_URL: await proxy.open() })
-    const asked = generate(gateway.url, 'h-10', 'x')
     const claim = await claimOf(settings, 'h-10')
-    const run = await claim.run()
+    // The claim is made once events are subscribed to, and its reply comes after the event of the foreign result.
+    const { subscribed, set } = saidOf(claim.key)
+    data.toServer = { until: proxy.said(subscribed) }
+    data.toClient = { until: proxy.said(set) }
+    const asked = generate(gateway.url, 'h-10', 'x')
+    const run = await eventually('it is claimed', () => claim.run())
     await claim.redis.set(claim.key, '{"content":"stale","run":"of-long-ago"}')
     await eventually('it is gone', async () => (await claim.redis.exists(claim.key)) === 0)
     await claim.redis.set(claim.key, JSON.stringify({ content: 'true', run }))
@@ -160,16 +166,18 @@ describe('acceptance is told as it is', () => {
     const other = await startGateway(settings)
     const channel = await testChannel()
     await channel.deleteQueue(settings.QUEUE_NAME)
-    proxy.faults.toClient.delayMs = 6_500
-    const refusedLate = generate(late.url, 'h-7', 'x')
     const claim = await claimOf(settings, 'h-7')
-    await eventually('it is claimed', async () => (await claim.state()) === 'claimed')
-    // Gives the refusal time to be made, and only then a queue to the other one.
-    await eventually('the queue is back', async () => {
-      const { queue } = await channel.assertQueue(settings.QUEUE_NAME, { durable: false })
-      return queue
-    })
+    const takeover = closedGate()
+    proxy.faults.toClient = { until: takeover.opened }
+    const refused = proxy.said('NO_ROUTE')
+    const refusedLate = generate(late.url, 'h-7', 'x')
+    // A queue for the other one, but not before the refusal was made.
+    await refused
+    const holder = (await claim.get())?.holder
+    await channel.assertQueue(settings.QUEUE_NAME, { durable: false })
     const joined = generate(other.url, 'h-7', 'x')
+    await eventually('it is taken over', async () => (await claim.get())?.holder !== holder)
+    takeover.open()
     const { code } = (await refusedLate).body
     expect(code).toBe('acceptance_unknown')
     expect((await claim.get())?.fingerprint).toBeDefined()
@@ -235,21 +243,23 @@ test('a takeover reads what came before its subscription stood, and publishes no
   const settings = { ...freshSettings(), TIMEOUT: '8' }
   const proxy = new LinkProxy(inject('services').REDIS_URL)
   onTestFinished(() => proxy.close())
-  proxy.faultsOf = (first) => ({
-    toServer: { delayMs: first.includes('protollm-subscriber') ? 300 : 0 },
-    toClient: {},
-  })
+  const subscriber: LinkFaults = { toServer: {}, toClient: {} }
+  proxy.faultsOf = (first) => (first.includes('protollm-subscriber') ? subscriber : proxy.faults)
   const short = await startGateway({ ...settings, TIMEOUT: '0.2' })
   await generate(short.url, 'h-11', 'x')
   const claim = await claimOf(settings, 'h-11')
   await claim.abandon(6_000)
   const since = (await claim.get())?.since
   const gateway = await startGateway({ ...settings, REDIS_URL: await proxy.open() })
-  const started = performance.now()
+  const written = closedGate()
+  subscriber.toServer = { until: written.opened }
   const waiting = generate(gateway.url, 'h-11', 'x')
   await eventually('it has been taken over', async () => (await claim.get())?.since !== since)
   await claim.redis.set(claim.key, '{"content":"of the dead replica’s message"}')
+  written.open()
   expect((await waiting).body).toEqual({ content: 'of the dead replica’s message' })
-  expect(performance.now() - started).toBeLessThan(4_000)
+  // At once, and not by the last look before its time is over.
+  const read = 'gateway_result_wakeups_total{source="armed_read"}'
+  expect((await metricsOf(gateway.url))[read]).toBe(1)
   expect(await claim.depth()).toBe(0)
 })

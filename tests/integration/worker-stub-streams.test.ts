@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { closedGate } from '../support/gate.ts'
 import {
   echoAt,
   redisProxy,
@@ -15,10 +16,15 @@ describe('the stub streams', () => {
     const { settings, redis, streamKey, send, result, entries, said } = await workerScene()
     const content = 'naïve «ы» 漢字 👩‍👩‍👧 🏳️‍🌈\n\n\u0000 end 🙂'
     const units = speaker(async (say) => {
-      for (const [index, unit] of content.split('').entries()) {
-        // So that entries end in the middle of a character, too.
-        if (index % 3 === 0) await delay(11)
+      let spoken = ''
+      for (const unit of content.split('')) {
+        // So that entries end in the middle of a character, too: of its second half there is nothing to see yet.
+        const { length } = spoken.replace(/[\ud800-\udbff]$/, '')
+        if (spoken.length % 3 === 0) {
+          await eventually('it is written', async () => (await said('w-1')).length === length)
+        }
         say(unit)
+        spoken += unit
       }
       return content
     })
@@ -58,16 +64,34 @@ describe('the stub streams', () => {
     expect(await said('w-11')).toBe(`echo: ${content}`)
   })
 
-  test('the first piece at once, and 1,000 a second in about 100 entries', async () => {
+  test('every piece as it comes, each in an entry of its own, where they come slowly', async () => {
+    const { settings, send, result, entries } = await workerScene()
+    const pieces = Array.from({ length: 25 }, (_, index) => `${index} `)
+    const slow = speaker(async (say) => {
+      for (const [index, piece] of pieces.entries()) {
+        say(piece)
+        await eventually('it is written', async () => (await entries('w-12')).length === index + 1)
+      }
+      return pieces.join('')
+    })
+    await startWorker(settings, slow)
+    send('w-12', 'run-1')
+    await result('w-12')
+    expect((await entries('w-12')).map(({ text }) => text)).toEqual(pieces)
+  })
+
+  test('the first piece at once, and then at most one entry in 10 ms', async () => {
     const { settings, send, result, entries, said } = await workerScene()
     await startWorker(settings, echoAt(1_000))
     const content = 'word '.repeat(999)
+    const started = performance.now()
     send('w-2', 'run-1', content)
     expect(await result('w-2')).toMatchObject({ content: `echo: ${content}` })
+    const ms = performance.now() - started
     const written = await entries('w-2')
-    expect(written[0]?.text).toMatch(/^echo: (word ){0,20}$/)
-    expect(written.length).toBeGreaterThan(20)
-    expect(written.length).toBeLessThan(150)
+    expect(written[0]?.text).toBe('echo: ')
+    // The last one, with what is left at the end, need not wait.
+    expect(written.length).toBeLessThanOrEqual(ms / 10 + 2)
     expect(await said('w-2')).toBe(`echo: ${content}`)
   })
 
@@ -90,13 +114,25 @@ describe('the stub streams', () => {
   test('larger entries to a slow Redis, and one at a time', async () => {
     const { settings, send, result, entries, said } = await workerScene()
     const proxy = await redisProxy()
-    proxy.faults.toClient.delayMs = 100
-    await startWorker({ ...settings, REDIS_URL: proxy.url }, echoAt(200))
-    const content = 'word '.repeat(199)
-    send('w-5', 'run-1', content)
+    const reply = closedGate()
+    const speaking = speaker(async (say) => {
+      proxy.faults.toClient = { until: reply.opened }
+      say('one ')
+      await eventually('it is written', async () => (await entries('w-5')).length === 1)
+      // Each at a time at which it could be written, if the reply to the first were there.
+      for (const piece of ['two ', 'three ', 'four ']) {
+        await delay(15)
+        say(piece)
+      }
+      await delay(15)
+      reply.open()
+      await eventually('all is written', async () => (await said('w-5')).endsWith('four '))
+      return 'one two three four '
+    })
+    await startWorker({ ...settings, REDIS_URL: proxy.url }, speaking)
+    send('w-5', 'run-1')
     await result('w-5')
-    expect((await entries('w-5')).length).toBeLessThan(14)
-    expect(await said('w-5')).toBe(`echo: ${content}`)
+    expect((await entries('w-5')).map(({ text }) => text)).toEqual(['one ', 'two three four '])
   })
 })
 

@@ -1,22 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { closedGate } from '../support/gate.ts'
 import { generate, post } from '../support/http-client.ts'
 import { metricsOf } from '../support/metrics.ts'
 import { freshSettings, startGateway, startPlainWorker, testChannel } from '../support/scene.ts'
 import { RawClient, jobRequest, requestOf } from './support/raw.ts'
 
-/** Workers wait for it with their answers. */
-function openLater(): { readonly opened: Promise<void>; open(): void } {
-  let open = (): void => {}
-  const opened = new Promise<void>((resolve) => (open = resolve))
-  return { opened, open: () => open() }
-}
-
 describe('requests held at once', () => {
   test('1,000 requests on one socket count like those of 1,000 clients, and are answered in order', async () => {
     const settings = { ...freshSettings(), MAX_PENDING: '50', TIMEOUT: '25' }
     const gateway = await startGateway(settings)
-    const gate = openLater()
+    const gate = closedGate()
     let most = 0
     const worker = await startPlainWorker(settings, async ({ content }) => {
       most = Math.max(most, gateway.load().pending)
@@ -58,7 +52,7 @@ describe('requests held at once', () => {
   test('one too many is told to come back, and is taken when there is room', async () => {
     const settings = { ...freshSettings(), MAX_PENDING: '2' }
     const gateway = await startGateway(settings)
-    const gate = openLater()
+    const gate = closedGate()
     await startPlainWorker(settings, () => gate.opened.then(() => 'done'))
     const held = ['h-1', 'h-2'].map((id) => generate(gateway.url, id, 'x'))
     await eventually('both are held', () => gateway.load().pending === 2)

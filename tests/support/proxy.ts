@@ -5,6 +5,8 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 export interface LinkFault {
   /** Every chunk comes so much later, in order. */
   delayMs?: number
+  /** Every chunk waits for this, in order: what must come first has come then, however slow the machine is. */
+  until?: Promise<unknown>
   /** Bytes are swallowed; the connection stays open. */
   blackHole?: boolean
   /** No more than so many bytes a second come through; the rest waits. */
@@ -18,6 +20,16 @@ export interface LinkFaults {
   toServer: LinkFault
   toClient: LinkFault
 }
+
+/** What Redis says of a key: that its events are subscribed to, and that it was set. */
+export function saidOf(key: string): { readonly subscribed: string; readonly set: string } {
+  const channel = `__keyspace@0__:${key}`
+  const text = `$${channel.length}\r\n${channel}\r\n`
+  return { subscribed: `subscribe\r\n${text}`, set: `${text}$3\r\nset\r\n` }
+}
+
+/** So much of what a server said last is kept, for a text may come in two chunks. */
+const TAIL = 4_096
 
 /**
  * A TCP proxy in front of a server, to break its link. `faultsOf` is asked with
@@ -33,6 +45,7 @@ export class LinkProxy {
   faultsOf: (firstBytes: string) => LinkFaults = () => this.faults
   /** Sees what clients say, before it goes on. */
   onBytes: (chunk: Buffer, client: Socket) => void = () => {}
+  readonly #awaited = new Set<(said: string) => void>()
 
   constructor(target: string) {
     this.#target = new URL(target)
@@ -52,6 +65,22 @@ export class LinkProxy {
     const url = new URL(this.#target)
     url.host = `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
     return url.href
+  }
+
+  /**
+   * Resolves when a server has said this, after a turn of the event loop in which
+   * a client in this process has read it: by then it knows, unless this link holds it up.
+   */
+  async said(text: string): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const look = (said: string): void => {
+        if (!said.includes(text)) return
+        this.#awaited.delete(look)
+        resolve()
+      }
+      this.#awaited.add(look)
+    })
+    for (const _ of [1, 2]) await new Promise((resolve) => setImmediate(resolve))
   }
 
   /** Ends connections as a reset does: all, or those whose first bytes hold this text. */
@@ -89,13 +118,24 @@ export class LinkProxy {
       this.onBytes(chunk, client)
       pass(chunk, client, server, faults.toServer)
     })
-    server.on('data', (chunk) => pass(chunk, server, client, (faults ?? this.faults).toClient))
+    let last = ''
+    server.on('data', (chunk) => {
+      pass(chunk, server, client, (faults ?? this.faults).toClient)
+      if (this.#awaited.size === 0) return
+      const said = last + chunk.toString('latin1')
+      for (const look of this.#awaited) look(said)
+      last = said.slice(-TAIL)
+    })
   }
 }
 
 function pass(chunk: Buffer, from: Socket, to: Socket, fault: LinkFault): void {
-  const { delayMs = 0, blackHole, bytesPerS, sliceBytes } = fault
+  const { delayMs = 0, until, blackHole, bytesPerS, sliceBytes } = fault
   if (blackHole) return
+  if (until !== undefined) {
+    void until.then(() => to.write(chunk))
+    return
+  }
   if (sliceBytes !== undefined) {
     for (let at = 0; at < chunk.length; at += sliceBytes)
       to.write(chunk.subarray(at, at + sliceBytes))

@@ -75,7 +75,10 @@ export async function testChannel(
 /** A queue and keys of the test's own, both servers at hand, and what is in them. */
 export async function testScene(more: Settings = {}) {
   const settings = { ...freshSettings(), ...more }
-  const [redis, channel] = await Promise.all([testRedis(), testChannel()])
+  const [redis, channel] = await Promise.all([
+    testRedis(settings.REDIS_URL),
+    testChannel(settings.RABBIT_MQ_URL),
+  ])
   const key = (id: string): string => `${settings.REDIS_PREFIX}:${id}`
   return {
     settings,
@@ -112,11 +115,11 @@ export interface Task {
  * `reply` gives the content to write, or undefined to stay silent.
  */
 export async function startPlainWorker(
-  settings: { QUEUE_NAME: string; REDIS_PREFIX: string },
+  settings: Settings & { QUEUE_NAME: string; REDIS_PREFIX: string },
   reply: (task: Task) => string | undefined | Promise<string | undefined>,
 ): Promise<{ readonly tasks: Task[] }> {
-  const [channel, redis] = await Promise.all([testChannel(), testRedis()])
-  const { QUEUE_NAME: queue, REDIS_PREFIX: prefix } = settings
+  const { QUEUE_NAME: queue, REDIS_PREFIX: prefix, RABBIT_MQ_URL, REDIS_URL } = settings
+  const [channel, redis] = await Promise.all([testChannel(RABBIT_MQ_URL), testRedis(REDIS_URL)])
   await channel.assertQueue(queue, { durable: false })
   const tasks: Task[] = []
   const take = async (task: Task): Promise<void> => {

@@ -8,7 +8,9 @@ export async function ownRedis(): Promise<Server> {
   const program = findRedis()
   if (program === undefined) throw new Error('this test needs redis-server on this machine')
   const keeper = new Keeper()
-  const redis = await startRedis(program, keeper)
+  const start = (): Promise<Server> => startRedis(program, keeper)
+  // Another program may have taken its port between the search and the start.
+  const redis = await start().catch(start)
   onTestFinished(async () => {
     await redis.close()
     await keeper.close()
@@ -21,7 +23,8 @@ export async function ownRabbitmq(): Promise<Server & { readonly keeper: Keeper 
   const script = findRabbitmq()
   if (script === undefined) throw new Error('this test needs rabbitmq-server on this machine')
   const keeper = new Keeper()
-  return { ...(await startRabbitmq(script, keeper)), keeper }
+  const start = (): Promise<Server> => startRabbitmq(script, keeper)
+  return { ...(await start().catch(start)), keeper }
 }
 
 /** One for all tests of a file, because it takes long to start; `prepare` is run once. */
