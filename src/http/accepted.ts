@@ -37,11 +37,14 @@ export async function viewAfter(
   job: Job,
 ): Promise<JobView> {
   if (!(error instanceof GatewayError) || !OF_THE_JOB.has(error.code)) throw error
-  return jobs.view(job).catch(() => {
+  const view = await jobs.view(job).catch((): JobView => {
     if (error.code !== 'timed_out') throw error
     // It was accepted, and Redis cannot be asked now.
     return { id: job.id, status: 'queued', createdAt: null, finishedAt: null, outcome: null }
   })
+  // Its life began here before its claim was made, and by the clock of Redis it is not over yet.
+  if (error.code !== 'job_expired' || hasEnded(view)) return view
+  return { ...view, status: 'expired', outcome: { kind: 'expired' } }
 }
 
 export const replayed = (isReplay: boolean): Record<string, string> =>
