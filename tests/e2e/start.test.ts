@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
+import { programOf } from '../support/bundle.ts'
 import { eventually } from '../support/eventually.ts'
 import { generate } from '../support/http-client.ts'
 import { startGatewayProgram, startProgram } from '../support/program.ts'
@@ -44,7 +45,7 @@ describe('the gateway process', () => {
 
   test('with bad settings it names them all and ends with 78', async () => {
     const { PATH } = process.env
-    const args = ['--import', 'tsx', 'src/main.ts']
+    const args = [programOf('src/main.ts')]
     const env = { PATH, API_PORT: 'x', TIMEOUT: '-1' }
     const { status, stderr, stdout } = spawnSync(process.execPath, args, { env, encoding: 'utf8' })
     expect({ status, stdout }).toEqual({ status: 78, stdout: '' })

@@ -9,7 +9,7 @@ export async function eventually<T>(
   look: () => T | Promise<T>,
   timeoutMs = 10_000,
 ): Promise<Exclude<T, false | undefined | null>> {
-  const deadline = performance.now() + timeoutMs
+  const started = performance.now()
   for (;;) {
     let seen: unknown
     try {
@@ -21,7 +21,9 @@ export async function eventually<T>(
     } catch (error) {
       seen = error
     }
-    if (performance.now() > deadline) throw new Error(`never: ${label} (last: ${String(seen)})`)
-    await delay(10)
+    const waitedMs = performance.now() - started
+    if (waitedMs > timeoutMs) throw new Error(`never: ${label} (last: ${String(seen)})`)
+    // Who has waited long need not look so often: a look may cost a request.
+    await delay(Math.min(10 + waitedMs / 20, 100))
   }
 }

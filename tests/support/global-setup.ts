@@ -1,14 +1,28 @@
 import { startServices } from '../../dev/services.ts'
+import { bundlePrograms, removePrograms } from './bundle.ts'
 import type { TestProject } from 'vitest/node'
 
 declare module 'vitest' {
   export interface ProvidedContext {
     services: { RABBIT_MQ_URL: string; REDIS_URL: string }
+    /** Where the programs that tests start are found. */
+    programs: string
   }
 }
 
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const services = await startServices((line) => process.stderr.write(`${line}\n`))
-  project.provide('services', { ...services.env })
-  return () => services.close()
+/** One RabbitMQ and one Redis for all projects of a run: the first project that is set up starts them. */
+export default async function setup({
+  vitest,
+}: TestProject): Promise<(() => Promise<void>) | undefined> {
+  if ('services' in vitest.getRootProject().getProvidedContext()) return undefined
+  const [services, programs] = await Promise.all([
+    startServices((line) => process.stderr.write(`${line}\n`)),
+    bundlePrograms(),
+  ])
+  vitest.provide('services', { ...services.env })
+  vitest.provide('programs', programs)
+  return async () => {
+    removePrograms(programs)
+    await services.close()
+  }
 }

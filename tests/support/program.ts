@@ -1,13 +1,14 @@
 import { onTestFinished } from 'vitest'
 import { startProgram as start } from '../../dev/program.ts'
+import { programOf } from './bundle.ts'
 import { eventually } from './eventually.ts'
 import { isReady } from './scene.ts'
 import type { Program } from '../../dev/program.ts'
 import type { Settings } from './scene.ts'
 
-/** One of our programs as a process of its own, from its source. Killed after the test. */
+/** One of our programs as a process of its own. Killed after the test. */
 export function startProgram(entry: string, settings: Settings): Program {
-  const program = start(entry, settings)
+  const program = start(programOf(entry), settings)
   onTestFinished(async () => {
     await program.end('SIGKILL')
   })

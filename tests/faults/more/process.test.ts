@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { freePort } from '../../../dev/services/port.ts'
+import { programOf } from '../../support/bundle.ts'
 import { eventually } from '../../support/eventually.ts'
 import { generate } from '../../support/http-client.ts'
 import { metricsOf } from '../../support/metrics.ts'
@@ -91,7 +92,7 @@ describe('F27 a process in need', () => {
     await startPlainWorker(settings, ({ content }) => content)
     const full = openSync('/dev/full', 'w')
     const env = { PATH: process.env.PATH, ...settings }
-    const args = ['--import', 'tsx', 'src/main.ts']
+    const args = [programOf('src/main.ts')]
     const child = spawn(process.execPath, args, { env, stdio: ['ignore', full, full] })
     onTestFinished(() => void child.kill('SIGKILL'))
     const url = `http://127.0.0.1:${settings.API_PORT}`

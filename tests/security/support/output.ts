@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { onTestFinished } from 'vitest'
 import { ROOT } from '../../../dev/program.ts'
+import { programOf } from '../../support/bundle.ts'
 import { eventually } from '../../support/eventually.ts'
 import { isReady } from '../../support/scene.ts'
 import type { Settings } from '../../support/scene.ts'
@@ -16,7 +17,7 @@ export interface Output {
 
 /** One of our programs, and everything it says: what is no line of its log as well. Killed after the test. */
 export function startAndListen(entry: string, settings: Settings): Output {
-  const child = spawn(process.execPath, ['--import', 'tsx', entry], {
+  const child = spawn(process.execPath, [programOf(entry)], {
     cwd: ROOT,
     env: { PATH: process.env.PATH, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
