@@ -9,44 +9,19 @@ import {
 } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { build } from 'esbuild'
+import { bundle } from './bundle.ts'
 import { ROOT } from './program.ts'
-import type { Plugin } from 'esbuild'
 
 /**
  * Emits `dist/`: what the image and the npm package run, without a compiler and
- * without development packages. Each program is one file: to find and open the
- * 600 it is made of takes longer than all else at a start.
+ * without development packages.
  */
 const dist = join(ROOT, 'dist')
 rmSync(dist, { recursive: true, force: true })
 
-/** Of Redis Stack we use nothing, and its commands would be a tenth of the file. */
-const withoutRedisStack: Plugin = {
-  name: 'without Redis Stack',
-  setup(plan) {
-    plan.onLoad({ filter: /@redis[/\\](bloom|json|search|time-series)[/\\]/ }, () => ({
-      contents: '',
-    }))
-  },
-}
-
-const { metafile } = await build({
-  absWorkingDir: ROOT,
-  entryPoints: ['src/main.ts', 'worker-stub/main.ts'],
+const { metafile } = await bundle(['src/main.ts', 'worker-stub/main.ts'], {
   outbase: '.',
   outdir: 'dist',
-  bundle: true,
-  platform: 'node',
-  target: 'node20',
-  format: 'esm',
-  // Packages written for `require` find it here.
-  banner: {
-    js: "import { createRequire as toRequire } from 'node:module'; const require = toRequire(import.meta.url);",
-  },
-  plugins: [withoutRedisStack],
-  logLevel: 'warning',
-  metafile: true,
 })
 for (const entry of ['src/main.js', 'worker-stub/main.js']) chmodSync(join(dist, entry), 0o755)
 
