@@ -129,6 +129,7 @@ function foreign(name: Server['name'], url: string): Server {
     name,
     url,
     origin: 'SERVICES=env',
+    pid: undefined,
     start: async () => refuse(),
     stop: async () => refuse(),
     kill: async () => refuse(),

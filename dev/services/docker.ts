@@ -32,6 +32,7 @@ export async function startContainer(name: Server['name'], keeper: Keeper): Prom
     name,
     origin: image,
     url: `${scheme}127.0.0.1:${port}`,
+    pid: undefined,
     start: async () => {
       await docker('start', container)
       await untilAnswers(name, port)

@@ -132,6 +132,9 @@ type Rest = Pick<Server, 'name' | 'origin' | 'url' | 'control' | 'close'>
 function asServer(process: ProcessServer, rest: Rest): Server {
   return {
     ...rest,
+    get pid() {
+      return process.pid
+    },
     start: () => process.start(),
     stop: () => process.stop(),
     kill: () => process.kill(),

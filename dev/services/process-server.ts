@@ -30,6 +30,10 @@ export class ProcessServer {
     this.#keeper = keeper
   }
 
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
   async start(): Promise<void> {
     const { command, args, env, logFile, name, port } = this.#spec
     const log = openSync(logFile, 'a')

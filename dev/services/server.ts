@@ -8,6 +8,8 @@ export interface Server {
   /** Where it came from, in words for a person: a path, an image, an address. */
   readonly origin: string
   readonly url: string
+  /** Its process while it runs as a child of ours; undefined for a container and for a server given by address. */
+  readonly pid: number | undefined
   /** Starts it (again), on the same port and the same data; resolves when it answers. */
   start(): Promise<void>
   /** Asks it to end and waits until it has. */
