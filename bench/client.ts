@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
-import { measure, workOf } from './stats.ts'
-import type { Load } from './stats.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { measure, workOf } from './load.ts'
+import type { Load, Measured } from './load.ts'
 import type { Socket } from 'node:net'
 
-/** One connection, one request at a time, as little code as can be: the client is not what is measured. */
+/** One connection with one request at a time, in as little code as can be, because the client is not what is measured. */
 class Connection {
   readonly #socket: Socket
   readonly #head: string
@@ -51,51 +52,48 @@ class Connection {
   }
 }
 
-const timings: Record<string, number[]> = {}
-
-function keepTimings(response: string): void {
-  for (const [, name, ms] of response.matchAll(/(\w+);dur=([\d.]+)/g)) {
-    ;(timings[name as string] ??= []).push(Number(ms))
-  }
-}
-
-const idle: Connection[] = []
-const held: { connection: Connection; answer: Promise<string> }[] = []
-
-async function hold(url: URL, count: number): Promise<void> {
-  for (let index = 0; index < count; index += 1) {
-    const connection = new Connection(url)
-    held.push({ connection, answer: connection.post('hold') })
-    if (index % 200 === 199) await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
-async function run(load: Load): Promise<unknown> {
-  const url = new URL(load.url as string)
-  if (url.pathname === '/') url.pathname = '/generate'
-  if (load.hold !== undefined) return hold(url, load.hold)
-  const result = await measure(load, () => async (content) => {
+async function run(load: Load, url: URL): Promise<Measured> {
+  const idle: Connection[] = []
+  const stages: Record<string, number[]> = {}
+  const result = await measure(load, async (content) => {
     const connection = idle.pop() ?? new Connection(url)
     const response = await connection.post(content)
     if (response === 'broken') connection.end()
     else idle.push(connection)
-    keepTimings(response)
+    for (const [, name, ms] of response.matchAll(/(\w+);dur=([\d.]+)/g)) {
+      ;(stages[name as string] ??= []).push(Number(ms))
+    }
     return workOf(response, content)
   })
-  for (const connection of idle.splice(0)) connection.end()
-  const stages = Object.fromEntries(Object.entries(timings))
-  for (const name of Object.keys(timings)) delete timings[name]
+  for (const connection of idle) connection.end()
   return { ...result, stages }
 }
 
-async function release(): Promise<{ right: number }> {
+const held: { connection: Connection; answer: Promise<string> }[] = []
+
+async function hold(count: number, url: URL): Promise<'held'> {
+  for (let index = 0; index < count; index += 1) {
+    const connection = new Connection(url)
+    held.push({ connection, answer: connection.post('hold') })
+    if (index % 200 === 199) await pause(20)
+  }
+  return 'held'
+}
+
+async function released(): Promise<{ right: number }> {
   const answers = await Promise.all(held.map(({ answer }) => answer))
   for (const { connection } of held.splice(0)) connection.end()
   return { right: answers.filter((answer) => answer.includes('"echo: hold ')).length }
 }
 
+function answerTo(message: Load | 'released'): Promise<unknown> {
+  if (message === 'released') return released()
+  const url = new URL(message.url as string)
+  if (url.pathname === '/') url.pathname = '/generate'
+  return message.hold === undefined ? run(message, url) : hold(message.hold, url)
+}
+
 process.on('message', (message: Load | 'released') => {
-  const work = message === 'released' ? release() : run(message)
-  void work.then((result) => process.send?.(result ?? 'held'))
+  void answerTo(message).then((answer) => process.send?.(answer))
 })
 process.send?.('ready')

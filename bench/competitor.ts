@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
+import { measure, workOf } from './load.ts'
 import {
   askA,
   askB,
@@ -9,13 +10,12 @@ import {
   askLikeThePredecessor,
   openLinks,
 } from './steps.ts'
-import { measure, workOf } from './stats.ts'
+import type { Load } from './load.ts'
 import type { Ask } from './steps.ts'
-import type { Load } from './stats.ts'
 
 /**
- * One way to answer prompts, as a process: over HTTP on PORT, or, for the
- * floors without HTTP, in a loop of its own when told to.
+ * One way to answer prompts, as a process: over HTTP where PORT is set, else in
+ * a loop of its own, which the bench starts by a message.
  */
 const { WAY, PORT, QUEUE_NAME, REDIS_PREFIX, RABBIT_MQ_URL } = process.env
 const names = { queue: QUEUE_NAME as string, prefix: REDIS_PREFIX as string }
@@ -25,6 +25,9 @@ async function askBy(way: string): Promise<Ask> {
   switch (way) {
     case 'A':
       return askA(links, names)
+    case 'B':
+    case 'C with scripts':
+      return askB(links, names)
     case 'direct reply-to':
       return askByDirectReply(links, names)
     case 'poll 10 ms':
@@ -34,7 +37,7 @@ async function askBy(way: string): Promise<Ask> {
     case 'predecessor':
       return askLikeThePredecessor(links, names, RABBIT_MQ_URL as string)
     default:
-      return askB(links, names)
+      throw new Error(`no such way: ${way}`)
   }
 }
 
@@ -70,7 +73,7 @@ else {
   if (PORT !== undefined) overHttp(ask)
   process.on('message', (load: Load) => {
     const send = async (content: string) => workOf(await ask(content), content)
-    void measure(load, () => send).then((result) => process.send?.(result))
+    void measure(load, send).then((result) => process.send?.(result))
   })
 }
 process.on('SIGTERM', () => process.exit())

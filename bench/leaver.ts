@@ -7,7 +7,8 @@ import { createLog } from '../src/telemetry/log.ts'
 
 /**
  * The stub with an engine that runs until it is stopped, and its clients, which
- * leave: milliseconds from a closed connection to the engine's stop, sorted.
+ * leave. It answers with the milliseconds from each closed connection to the
+ * engine's stop, sorted.
  */
 const config = readWorkerConfig(process.env)
 const log = createLog('warn')

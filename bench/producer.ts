@@ -1,13 +1,13 @@
 import { connect } from 'node:net'
 
-/** Appends deltas to streams, evenly, as workers would: each says its number and when it was written. */
+/** Appends deltas to streams, evenly, as workers do. Each says its number and when it was written. */
 export interface Production {
   readonly keys: readonly string[]
   readonly perSecondEach: number
   readonly ms: number
 }
 
-/** By hand and not by a library: half a core spent on the writing would be measured as the gateway's delay. */
+/** Written by hand, because a library would spend half a core, and that would be measured as the gateway's delay. */
 const { hostname, port } = new URL(process.env.REDIS_URL as string)
 const socket = connect(Number(port), hostname)
 socket.setNoDelay(true)

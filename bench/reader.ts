@@ -3,8 +3,8 @@ import { createClient } from 'redis'
 import type { Socket } from 'node:net'
 
 /**
- * Reads deltas, in one of two ways: `floor` is the least there is, XADD to event
- * to XRANGE; `sse` is a client of the gateway.
+ * Reads deltas in one of two ways: `floor` is the least there is, from XADD to
+ * event to XRANGE; `sse` is a client of a server that sends events.
  */
 export type Reading =
   | { readonly kind: 'floor'; readonly keys: readonly string[] }
@@ -23,7 +23,7 @@ const latencies: number[] = []
 let disordered = 0
 let stop = async (): Promise<void> => {}
 
-/** Of one stream: the texts come in the order of their numbers, without a gap. */
+/** Takes the texts of one stream, which have to come in the order of their numbers without a gap. */
 function follower(): (text: string) => void {
   let next = 0
   return (text) => {
@@ -37,61 +37,75 @@ function follower(): (text: string) => void {
 }
 
 async function readFloor(keys: readonly string[]): Promise<void> {
-  const [data, subscriber] = [1, 2].map(() =>
-    createClient({ url: process.env.REDIS_URL as string }),
-  )
-  if (data === undefined || subscriber === undefined) return
+  const url = process.env.REDIS_URL as string
+  const [data, subscriber] = [createClient({ url }), createClient({ url })]
   await Promise.all([data.connect(), subscriber.connect()])
+  const rangeAfter = (key: string, id: string) => data.xRange(key, `(${id}`, '+')
   for (const key of keys) {
-    const take = follower()
-    let lastId = '0-0'
-    let isReading = false
-    let isDirty = false
-    const read = async (): Promise<void> => {
-      isDirty = true
-      if (isReading) return
-      isReading = true
-      while (isDirty) {
-        isDirty = false
-        for (const { id, message } of (await data.xRange(key, `(${lastId}`, '+')) ?? []) {
-          lastId = id
-          take(message.text ?? '')
-        }
-      }
-      isReading = false
-    }
-    await subscriber.subscribe(`__keyspace@0__:${key}`, () => void read())
+    const onEvent = rangeReader((id) => rangeAfter(key, id))
+    await subscriber.subscribe(`__keyspace@0__:${key}`, onEvent)
   }
   stop = async () => {
     for (const client of [data, subscriber]) client.destroy()
   }
 }
 
+interface StreamEntry {
+  readonly id: string
+  readonly message: { readonly text?: string }
+}
+
+/** Reads what is new on each event, with one read at a time; an event during a read makes it read again. */
+function rangeReader(rangeAfter: (id: string) => Promise<StreamEntry[] | null>): () => void {
+  const take = follower()
+  let lastId = '0-0'
+  let isReading = false
+  let isDirty = false
+  const read = async (): Promise<void> => {
+    isDirty = true
+    if (isReading) return
+    isReading = true
+    while (isDirty) {
+      isDirty = false
+      for (const { id, message } of (await rangeAfter(lastId)) ?? []) {
+        lastId = id
+        take(message.text ?? '')
+      }
+    }
+    isReading = false
+  }
+  return () => void read()
+}
+
 async function readSse(url: URL, ids: readonly string[]): Promise<void> {
   const sockets: Socket[] = []
+  stop = async () => {
+    for (const socket of sockets) socket.destroy()
+  }
   for (const id of ids) {
-    const take = follower()
     const socket = connect(Number(url.port), url.hostname)
     sockets.push(socket)
     socket.setNoDelay(true)
     socket.setEncoding('latin1')
     socket.write(`GET /jobs/${id}/events HTTP/1.1\r\nhost: ${url.host}\r\n\r\n`)
-    let rest = ''
-    await new Promise<void>((resolve) => {
-      socket.on('data', (chunk: string) => {
-        rest += chunk
-        const end = rest.lastIndexOf('\n\n') + 2
-        if (end < 2) return
-        take(rest.slice(0, end))
-        rest = rest.slice(end)
-        // Its first event: it is subscribed.
-        resolve()
-      })
+    await firstEventOn(socket)
+  }
+}
+
+/** Resolves with the first event, by when the server has subscribed; it follows the others from then on. */
+function firstEventOn(socket: Socket): Promise<void> {
+  const take = follower()
+  let rest = ''
+  return new Promise<void>((resolve) => {
+    socket.on('data', (chunk: string) => {
+      rest += chunk
+      const end = rest.lastIndexOf('\n\n') + 2
+      if (end < 2) return
+      take(rest.slice(0, end))
+      rest = rest.slice(end)
+      resolve()
     })
-  }
-  stop = async () => {
-    for (const socket of sockets) socket.destroy()
-  }
+  })
 }
 
 async function run(reading: Reading): Promise<Read | 'reading'> {

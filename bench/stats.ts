@@ -1,81 +1,40 @@
-import { setTimeout as delay } from 'node:timers/promises'
-
-/** What the client is told to do, by a message from its parent. */
-export interface Load {
-  readonly url?: string
-  readonly concurrency: number
-  readonly ms: number
-  /** Open loop at this rate; closed loop without it. */
-  readonly ratePerS?: number
-  readonly prompt?: string
-  /** Connections to have open with a request each, until they are answered. */
-  readonly hold?: number
+/** The middle of some values, and the two between which half of them lie. */
+export interface Quartiles {
+  readonly q1: number
+  readonly median: number
+  readonly q3: number
 }
 
-export interface Measured {
-  /** Milliseconds without the worker's own, sorted. */
-  readonly latencies: readonly number[]
-  readonly perSecond: number
-  /** Answers that were not the echo of their prompt. */
-  readonly wrong: number
+/** The value below which this share lies; between two values in proportion. NaN of none. */
+export function quantile(sorted: readonly number[], share: number): number {
+  const position = (sorted.length - 1) * share
+  const [below, above] = [sorted[Math.floor(position)], sorted[Math.ceil(position)]]
+  if (below === undefined || above === undefined) return Number.NaN
+  return below + (above - below) * (position - Math.floor(position))
 }
 
-/** Sends one prompt; resolves with the worker's own milliseconds if its answer was right, else with undefined. */
-export type Send = (content: string) => Promise<number | undefined>
+const sort = (values: readonly number[]): number[] => values.toSorted((a, b) => a - b)
 
-let sent = 0
+export const median = (values: readonly number[]): number => quantile(sort(values), 0.5)
 
-/** Closed loop: so many at once, each after its last, and once at least. Open loop: at fixed moments, and late is late. */
-export async function measure(load: Load, sender: (index: number) => Send): Promise<Measured> {
-  const latencies: number[] = []
-  let wrong = 0
-  const started = performance.now()
-  const until = started + load.ms
-  const one = async (send: Send, from: number): Promise<void> => {
-    sent += 1
-    const workMs = await send(`${load.prompt ?? 'prompt'} ${sent}`)
-    if (workMs === undefined) wrong += 1
-    latencies.push(performance.now() - from - (workMs ?? 0))
-  }
-  if (load.ratePerS === undefined) {
-    const loop = async (_: unknown, index: number): Promise<void> => {
-      const send = sender(index)
-      do await one(send, performance.now())
-      while (performance.now() < until)
-    }
-    await Promise.all(Array.from({ length: load.concurrency }, loop))
-  } else {
-    // From the moment it was due: a server that stalls is charged for everybody who would have come.
-    const pending: Promise<void>[] = []
-    for (let due = started; due < until; due += 1000 / load.ratePerS) {
-      const early = due - performance.now()
-      if (early > 0) await delay(early)
-      pending.push(one(sender(pending.length), due))
-    }
-    await Promise.all(pending)
-  }
-  const seconds = (performance.now() - started) / 1000
-  return {
-    latencies: latencies.toSorted((a, b) => a - b),
-    perSecond: latencies.length / seconds,
-    wrong,
-  }
+export function quartiles(values: readonly number[]): Quartiles {
+  const sorted = sort(values)
+  const [q1, middle, q3] = [0.25, 0.5, 0.75].map((share) => quantile(sorted, share))
+  return { q1, median: middle, q3 } as Quartiles
 }
 
-export function percentile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+/** Value by base within each round, because two rounds are not alike: the machine is shared. */
+export function pairedRatio(values: readonly number[], bases: readonly number[]): Quartiles {
+  if (values.length !== bases.length) throw new Error('a round lacks one of its pair')
+  return quartiles(values.map((value, round) => value / (bases[round] as number)))
 }
 
-export function median(values: readonly number[]): number {
-  return percentile(
-    values.toSorted((a, b) => a - b),
-    0.5,
-  )
-}
-
-/** What the worker took, if this is the echo of that prompt. */
-export function workOf(answer: string, content: string): number | undefined {
-  const start = `echo: ${content} in `
-  const at = answer.indexOf(start)
-  return at < 0 ? undefined : Number.parseFloat(answer.slice(at + start.length))
+/**
+ * The order of a round: turned by one after each two rounds, and reversed in
+ * every second. So each comes as often before another as after it.
+ */
+export function orderOf<T>(entries: readonly T[], round: number): T[] {
+  const turn = Math.floor(round / 2) % Math.max(1, entries.length)
+  const turned = [...entries.slice(turn), ...entries.slice(0, turn)]
+  return round % 2 === 0 ? turned : turned.toReversed()
 }

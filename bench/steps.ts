@@ -4,7 +4,7 @@ import { createClient, defineScript } from 'redis'
 import type { ConfirmChannel } from 'amqplib'
 import type { CommandParser } from 'redis'
 
-/** What a floor stands on: the same libraries as the gateway, and nothing around them. */
+/** What a floor works with: the same libraries as the gateway, and nothing around them. */
 export interface Links {
   readonly channel: ConfirmChannel
   readonly data: ReturnType<typeof newClient>
@@ -16,12 +16,12 @@ export interface Names {
   readonly prefix: string
 }
 
-/** Answers one prompt, by its own way. */
+/** Answers one prompt in its own way. */
 export type Ask = (content: string) => Promise<string>
 
 const TTL_S = 3_600
 
-/** The least a claim has to do: one answer of four, by the state of one key. */
+/** The least that a claim in a script does: new, joined or conflict, by the state of one key. */
 const CLAIM = `
 local claim = redis.call('HMGET', KEYS[1], 'run', 'fingerprint')
 if claim[1] then return claim[2] == ARGV[2] and 'joined' or 'conflict' end
@@ -39,7 +39,7 @@ export async function openLinks(env: Readonly<Record<string, string | undefined>
   return { channel, data, subscriber }
 }
 
-/** A: publish, worker, SET, event, GET. One subscription to all keys, no claim. */
+/** A: publish, worker, SET, event, GET. It has one subscription to all keys and no claim. */
 export async function askA({ channel, data, subscriber }: Links, names: Names): Promise<Ask> {
   const waiting = new Map<string, () => void>()
   const start = `__keyspace@0__:${names.prefix}:`
@@ -54,7 +54,7 @@ export async function askA({ channel, data, subscriber }: Links, names: Names): 
   }
 }
 
-/** B: A with the contract's steps. Claim and SUBSCRIBE acknowledged, mandatory, confirm asked for, GETEX. */
+/** B: the steps of the contract, with the claim in a script. Claim and SUBSCRIBE are acknowledged before the publish. */
 export async function askB({ channel, data, subscriber }: Links, names: Names): Promise<Ask> {
   const waiting = new Map<string, () => void>()
   const onEvent = (event: string, on: string): void => {
@@ -81,7 +81,7 @@ export async function askB({ channel, data, subscriber }: Links, names: Names): 
   }
 }
 
-/** As a user would do it without notifications: publish, and look every so often. */
+/** As a program does it without notifications: it publishes, and looks for the result every so often. */
 export async function askByPolling(
   { channel, data }: Links,
   names: Names,
@@ -98,7 +98,7 @@ export async function askByPolling(
   }
 }
 
-/** As protollm_api 1.0 does it: for each request a connection to the broker, and a subscription after the publish. */
+/** As protollm_api 1.0 does it: each request opens a connection to the broker, and subscribes after the publish. */
 export async function askLikeThePredecessor(
   { data, subscriber }: Links,
   names: Names,
@@ -115,7 +115,7 @@ export async function askLikeThePredecessor(
     const on = `__keyspace@0__:${key}`
     const onEvent = (): void => settle()
     let settle = (): void => {}
-    // It has no read after the subscription: it hangs where the event came before. Here it is let go after a second.
+    // It does not read after it has subscribed, so that it hangs where the event came before. Here it gives up after a second.
     const written = new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, 1_000)
       settle = () => {
@@ -130,7 +130,7 @@ export async function askLikeThePredecessor(
   }
 }
 
-/** Request and reply over the broker alone: no result that outlives the connection. */
+/** Request and reply over the broker alone: no result outlives the connection. */
 export async function askByDirectReply({ channel }: Links, names: Names): Promise<Ask> {
   const waiting = new Map<string, (content: string) => void>()
   await channel.consume(

@@ -1,18 +1,20 @@
 import { connect } from 'amqplib'
 import { createClient } from 'redis'
+import type { ConsumeMessage } from 'amqplib'
 
 /**
- * A worker of 0 ms, as little code as can be, the same for everybody: takes
- * tasks, writes the echo of their last message. "hold" waits until it is
- * released; a prompt "delay …" is answered after 0 to 100 ms.
+ * A worker of 0 ms in as little code as can be, one for all contenders. It takes
+ * tasks and writes the echo of their last message. A prompt "hold" is answered
+ * when the bench releases it, a prompt "delay …" after 0 to 100 ms. Each queue
+ * has its results under a prefix of its own name.
  */
-const { RABBIT_MQ_URL, REDIS_URL, QUEUE_NAME, REDIS_PREFIX } = process.env
+const { RABBIT_MQ_URL, REDIS_URL, QUEUE_NAMES } = process.env
 const connection = await connect(RABBIT_MQ_URL as string, { noDelay: true })
 const channel = await connection.createChannel()
 const redis = createClient({ url: REDIS_URL as string })
 redis.on('error', () => {})
 await redis.connect()
-await channel.assertQueue(QUEUE_NAME as string, { durable: true })
+/** Result keys. */
 const held: string[] = []
 
 interface Task {
@@ -20,37 +22,41 @@ interface Task {
   kwargs: { prompt: { messages: { content: string }[] } }
 }
 
-await channel.consume(
-  QUEUE_NAME as string,
-  (message) => {
-    if (message === null) return
-    const { id, kwargs } = JSON.parse(message.content.toString()) as Task
-    const content = kwargs.prompt.messages.at(-1)?.content ?? ''
+function take(queue: string, message: ConsumeMessage): void {
+  const { id, kwargs } = JSON.parse(message.content.toString()) as Task
+  const content = kwargs.prompt.messages.at(-1)?.content ?? ''
+  const key = `${queue}:${id}`
+  const { replyTo, correlationId } = message.properties
+  if (replyTo !== undefined) {
+    channel.sendToQueue(String(replyTo), Buffer.from(answerTo(content)), { correlationId })
+  } else if (content === 'hold') held.push(key)
+  else if (content.startsWith('delay')) {
     const received = performance.now()
-    const { replyTo, correlationId } = message.properties
-    if (replyTo !== undefined) {
-      const answer = Buffer.from(answerTo(content, received))
-      channel.sendToQueue(String(replyTo), answer, { correlationId })
-    } else if (content === 'hold') held.push(id)
-    else if (content.startsWith('delay')) {
-      setTimeout(() => void write(id, answerTo(content, received)), Math.random() * 100)
-    } else void write(id, `{"content":"echo: ${content} in 0"}`)
-  },
-  { noAck: true },
-)
+    const later = (): void => void write(key, answerTo(content, performance.now() - received))
+    setTimeout(later, Math.random() * 100)
+  } else void write(key, answerTo(content))
+}
 
-/** With its own milliseconds, which are nobody's to be charged for. */
-const answerTo = (content: string, since: number): string =>
-  JSON.stringify({ content: `echo: ${content} in ${(performance.now() - since).toFixed(3)}` })
+/** Tells the worker's own milliseconds, which are charged to no contender. */
+const answerTo = (content: string, workMs = 0): string =>
+  JSON.stringify({ content: `echo: ${content} in ${workMs.toFixed(3)}` })
 
-async function write(id: string, answer: string): Promise<void> {
-  await redis.set(`${REDIS_PREFIX}:${id}`, answer)
+async function write(key: string, answer: string): Promise<void> {
+  await redis.set(key, answer)
+}
+
+for (const queue of (QUEUE_NAMES as string).split(',')) {
+  await channel.assertQueue(queue, { durable: true })
+  const onMessage = (message: ConsumeMessage | null): void => {
+    if (message !== null) take(queue, message)
+  }
+  await channel.consume(queue, onMessage, { noAck: true })
 }
 
 process.on('message', (message: 'release' | 'held') => {
   if (message === 'held') process.send?.(held.length)
   if (message === 'release') {
-    for (const id of held.splice(0)) void write(id, '{"content":"echo: hold in 0"}')
+    for (const key of held.splice(0)) void write(key, answerTo('hold'))
     process.send?.('released')
   }
 })

@@ -1,0 +1,110 @@
+import { freePort } from '../dev/services/port.ts'
+import { startGateway, startProcess } from './processes.ts'
+import type { BenchProcess, Env, Gateway, Place } from './processes.ts'
+
+/** Ways to answer prompts: as an HTTP server that the client asks, or as a loop that asks itself. */
+const WAYS = {
+  A: 'loop',
+  B: 'loop',
+  'direct reply-to': 'loop',
+  'C with scripts': 'server',
+  'bare Hono': 'server',
+  predecessor: 'server',
+  'poll 10 ms': 'server',
+  'poll 100 ms': 'server',
+} as const
+
+type Way = keyof typeof WAYS
+
+/**
+ * What is measured: the gateway on both of its surfaces, the build of another
+ * checkout before it, floor C, and other ways.
+ */
+export type ContenderName = 'gateway' | 'POST /jobs' | 'before' | 'C' | Way
+
+export interface Contender {
+  readonly name: ContenderName
+  readonly pid: number
+  /** The process that sends: the client over HTTP, or the contender itself. */
+  readonly sender: BenchProcess
+  readonly url?: string
+  end(): Promise<void>
+}
+
+/**
+ * The queue of a contender, and the prefix of its keys. Two builds may write
+ * different records, and floor A hears of every key under its prefix.
+ */
+function queueOf(name: ContenderName): string {
+  if (name === 'before') return 'bench-before'
+  return name === 'A' ? 'bench-a' : 'bench'
+}
+
+/** All queues that the worker has to serve. */
+export const QUEUES = ['bench', 'bench-before', 'bench-a'].join(',')
+
+export interface Cast {
+  readonly env: Env
+  readonly client: BenchProcess
+  readonly gateway: Gateway
+  /** Of the build to compare with; undefined without `--against`. */
+  readonly before: Place | undefined
+  readonly warmUpMs: number
+}
+
+/** Starts each contender when it is first asked for, and warms it up: code that is cold is slow. */
+export class Contenders {
+  readonly #cast: Cast
+  readonly #started = new Map<ContenderName, Promise<Contender>>()
+
+  constructor(cast: Cast) {
+    this.#cast = cast
+  }
+
+  async get(...names: readonly ContenderName[]): Promise<Contender[]> {
+    const contenders: Contender[] = []
+    for (const name of names) {
+      if (!this.#started.has(name)) this.#started.set(name, this.#start(name))
+      contenders.push(await (this.#started.get(name) as Promise<Contender>))
+    }
+    return contenders
+  }
+
+  /** A contender that has been measured must not disturb what follows. */
+  async end(...names: readonly ContenderName[]): Promise<void> {
+    const contenders = await this.get(...names)
+    for (const name of names) this.#started.delete(name)
+    await Promise.all(contenders.map((contender) => contender.end()))
+  }
+
+  async #start(name: ContenderName): Promise<Contender> {
+    const contender = await this.#startCold(name)
+    const url = contender.url !== undefined && { url: contender.url }
+    await contender.sender.measure({ ...url, concurrency: 16, ms: this.#cast.warmUpMs })
+    return contender
+  }
+
+  async #startCold(name: ContenderName): Promise<Contender> {
+    const { env, client, gateway, before } = this.#cast
+    const own = { ...env, QUEUE_NAME: queueOf(name), REDIS_PREFIX: queueOf(name) }
+    if (name === 'gateway') return { ...gateway, name, sender: client }
+    if (name === 'POST /jobs') {
+      return { ...gateway, name, sender: client, url: `${gateway.url}/jobs` }
+    }
+    if (name !== 'before') return this.#startProcess(name, own)
+    if (before === undefined) throw new Error('there is no build to compare with')
+    return { ...(await startGateway(own, before)), name, sender: client }
+  }
+
+  async #startProcess(name: 'C' | Way, env: Env): Promise<Contender> {
+    if (name !== 'C' && WAYS[name] === 'loop') {
+      const loop = await startProcess('competitor', { ...env, WAY: name })
+      return { name, pid: loop.pid, sender: loop, end: () => loop.end() }
+    }
+    const port = String(await freePort())
+    const program = name === 'C' ? 'floor-c' : 'competitor'
+    const server = await startProcess(program, { ...env, WAY: name, PORT: port })
+    const url = `http://127.0.0.1:${port}`
+    return { name, pid: server.pid, sender: this.#cast.client, url, end: () => server.end() }
+  }
+}
