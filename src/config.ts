@@ -56,6 +56,7 @@ const gatewaySettings = {
   JOB_TTL_S: v.optional(integer(1, 365 * DAY_S), '3600'),
   NOTIFY_CONFIG: v.optional(v.picklist(['set', 'check'], 'must be set or check'), 'set'),
   REQUIRE_WORKERS: v.optional(flag, 'false'),
+  SWEEP_ORPHANS: v.optional(flag, 'true'),
   MAX_PENDING: v.optional(integer(1, 1_000_000), '10000'),
   MAX_BODY_BYTES: v.optional(integer(1, 1 << 30), '1048576'),
 } as const
@@ -96,6 +97,7 @@ export function readConfig(env: Env) {
       resultTtlMs: set.RESULT_TTL_S * 1000,
       requireWorkers: set.REQUIRE_WORKERS,
       maxPending: set.MAX_PENDING,
+      sweepOrphans: set.SWEEP_ORPHANS,
     },
     stopGraceMs: set.STOP_GRACE_S * 1000,
     logLevel: set.LOG_LEVEL,

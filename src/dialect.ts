@@ -65,6 +65,8 @@ export interface Dialect {
   readonly queue: QueueOptions
   /** What stands at `resultKeys` when the job has ended; `any`: whatever does. The truth is what `decodeResult` says. */
   readonly ends: 'any' | readonly EndMark[]
+  /** Only workers of this gateway write such keys, so that those without a record are late results. */
+  readonly ownsResultKeys: boolean
   /** Keys whose change may mean that the job has ended or begun. Our own keys hang on the first. */
   resultKeys(wireId: string): readonly [string, ...string[]]
   /** What the worker expects to find there, before it has the message and as long as that lives. */

@@ -42,6 +42,46 @@ export class GatewayError extends Error {
   }
 }
 
+/** Each sentence that the gateway says to a client, once. */
+const sentence = (code: ErrorCode, message: string) => (cause?: unknown) =>
+  new GatewayError(code, message, { cause })
+
+export const notFound = sentence('not_found', 'there is no job with this id')
+export const clientGone = sentence('client_gone', 'the client has left')
+export const jobConflict = sentence(
+  'job_conflict',
+  'this id is running with another payload, or an Idempotency-Key made it for another',
+)
+export const draining = sentence('draining', 'the gateway is stopping')
+export const overloaded = sentence('overloaded', 'too many requests are pending')
+export const noResults = sentence('results_down', 'results cannot be received now')
+export const notConnected = sentence('broker_down', 'the broker is not connected')
+export const blocked = sentence('broker_blocked', 'the broker takes no messages now')
+export const acceptanceUnknown = sentence(
+  'acceptance_unknown',
+  'the job may run: its acceptance was not confirmed',
+)
+export const interrupted = sentence('interrupted', 'the gateway is stopping; the job keeps running')
+export const stillRunning = sentence(
+  'interrupted',
+  'the job is running, but its events cannot be read now',
+)
+export const jobExpired = sentence('job_expired', 'the job expired before it had an outcome')
+export const notCancelled = sentence('results_down', 'the job could not be cancelled')
+
+export const noWorkers = (queue: string) =>
+  new GatewayError('no_workers', `no worker takes jobs from queue ${queue}`)
+
+export const notPublished = (seconds: number) =>
+  new GatewayError('results_down', `no outcome after ${seconds} s: not published`)
+
+/** `withoutWorker`: the queue, where no worker takes jobs from it. */
+export const timedOut = (seconds: number, withoutWorker?: string) =>
+  new GatewayError(
+    'timed_out',
+    `no outcome after ${seconds} s${withoutWorker === undefined ? '' : `; no worker takes jobs from queue ${withoutWorker}`}. The same request joins the job again`,
+  )
+
 const REJECTIONS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'results_down',
   'broker_down',
@@ -62,7 +102,7 @@ export class WireFormatError extends Error {
   override readonly name = 'WireFormatError'
 }
 
-/** Whatever went wrong, as something a client can be told. */
+/** What was thrown, as an error that a client may see. */
 export function toGatewayError(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error
   if (error instanceof WireFormatError) {

@@ -4,11 +4,23 @@
  * - **Job**: what a client asked for.
  * - **Outcome**: how it ended. A value: a worker's failure is no error of ours.
  * - **Run**: one execution of a job id. A reused id gets a new run.
- * - **Result**: the bytes a worker wrote to Redis. Only a dialect makes an
- *   Outcome of them.
- * - **Claim**: the record in Redis that says who asked for a job id, with what
- *   fingerprint, which run answers it, and until when.
- * - **Waiter**: one pending request of this process.
+ * - **Dialect**: how one kind of worker is spoken to.
+ * - **Result**: the bytes a worker wrote to Redis. Only a dialect makes an Outcome of them.
+ * - **Delta**: a piece of text that a worker wrote before the result.
+ * - **Standing**: what the result keys say: queued, running, or an outcome.
+ * - **Record**: the string in Redis that says who asked for a job id, with what
+ *   fingerprint, and which run answers it, until when.
+ * - **Claim**: how a process found the record when it asked for the id.
+ * - **Fingerprint**: the hash of what was asked. Equal fingerprints are the same job.
+ * - **Pending job**: one job id while requests of this process wait for it.
+ * - **Asker**: a pending job, as the record names those who still want the outcome.
+ * - **Holder**: the asker that publishes the job.
+ * - **Waiter**: one request that waits for a pending job.
+ * - **Follower**: one request that looks at a job, wherever it is pending.
+ * - **Hint**: a reason to read a job's keys. The keys are the truth.
+ * - **Watch**: the subscription to a job's keys that gives the hints.
+ * - **Link**: whether a server we depend on is ready.
+ * - **Probe**: the proof that writes in Redis reach us as hints.
  */
 
 export interface Message {
@@ -39,11 +51,6 @@ export interface Job {
   readonly source: string
   /** How long it may wait and run, in milliseconds, where that is shorter than usual. */
   readonly ttlMs?: number | undefined
-  /**
-   * Where the id comes from: `made` here and so nobody else's yet, or `derived`
-   * from an Idempotency-Key, which stands for one payload alone. Else the client's own.
-   */
-  readonly idKind?: 'made' | 'derived' | undefined
 }
 
 export interface Usage {
@@ -63,7 +70,7 @@ export type Outcome =
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'expired' }
 
-/** A job as it stands: from its claim and its result, by any replica. */
+/** A job as it is now. Any replica can read it from record and result. */
 export interface JobView {
   readonly id: string
   /** `running` only where the worker tells. */
@@ -75,7 +82,7 @@ export interface JobView {
   readonly outcome: Outcome | null
 }
 
-/** What somebody who follows a job is told, in order; exactly one `done`, at the end. */
+/** What happens to a job, in order; exactly one `done`, at the end. */
 export type JobEvent =
   | { readonly kind: 'status'; readonly status: JobView['status'] }
   | { readonly kind: 'delta'; readonly id: string; readonly text: string }
@@ -86,11 +93,20 @@ export type JobEvent =
 export const hasEnded = ({ status }: Pick<JobView, 'status'>): boolean =>
   status !== 'queued' && status !== 'running'
 
+const DERIVED_ID = /^key-[\w-]{43}$/
+
+/** An id derived from an Idempotency-Key belongs to one payload alone, also where a client sends it as its own. */
+export const isDerivedId = (id: string): boolean => DERIVED_ID.test(id)
+
 /**
- * The id by which workers and Redis know the job. Every key and message is made
- * from this one and never from the client's id, so that owners can be given
- * namespaces here and nowhere else.
+ * The id by which workers and Redis know the job. Every key and message is made from this
+ * one and never from the client's id, so that two owners may use the same id and never meet.
+ * Neither `:` nor `@` occurs in an id, and a job without an owner keeps its plain id, so no
+ * plain id names an owned job.
  */
-export function wireId(job: Pick<Job, 'id' | 'owner'>): string {
-  return job.id
-}
+export const wireId = ({ id, owner }: Pick<Job, 'id' | 'owner'>): string =>
+  owner === '' ? id : `${owner}:${id}`
+
+/** The client's own id, and whose it is, from the id on the wire. */
+export const plainId = (wire: string): string => wire.slice(wire.indexOf(':') + 1)
+export const ownerOf = (wire: string): string => wire.slice(0, Math.max(0, wire.indexOf(':')))

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import { collectDefaultMetrics } from 'prom-client'
+import packageJson from '../package.json' with { type: 'json' }
 import { readConfig } from './config.ts'
 import { configOrExit, stopOnSignal, surviveRejections } from './program.ts'
 import { startServer } from './server.ts'
 import { createLog, errorFields } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
-import { VERSION } from './version.ts'
 
 const config = configOrExit(readConfig)
 const log = createLog(config.logLevel)
@@ -17,5 +17,6 @@ const server = await startServer(config, log, metrics).catch((error: unknown) =>
   return process.exit(1)
 })
 const { dialect, queues } = config
-log.info({ url: server.url, version: VERSION, dialect: dialect.name, queues }, 'gateway.listening')
+const { version } = packageJson
+log.info({ url: server.url, version, dialect: dialect.name, queues }, 'gateway.listening')
 stopOnSignal(log, () => server.close(config.stopGraceMs))

@@ -9,8 +9,8 @@ import type { Parts } from './parts.ts'
 import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
-/** For so long a stopping gateway still says so to whoever asks: `/readyz` is 503, new jobs are refused. */
-const FAREWELL_MS = 1_000
+/** For this long a stopping gateway still answers new requests: `/readyz` with 503, jobs with a refusal. */
+export const FAREWELL_MS = 1_000
 
 export interface RunningServer extends Pick<Parts, 'load'> {
   readonly url: string
@@ -28,22 +28,21 @@ export async function startServer(
   metrics: Metrics = createMetrics(),
 ): Promise<RunningServer> {
   const parts = createParts(config, log, metrics)
-  const { gateway, jobs, health, load } = parts
+  const { gateway, health, load } = parts
   const { queues } = config
   const { maxBodyBytes } = config.http
   const limits = config.gateway
-  const app = createApp({ gateway, jobs, limits, queues, maxBodyBytes, health, log, metrics })
-  const answer = getRequestListener(app.fetch)
-  const listener = new Listener((request, response) => void answer(request, response))
+  const app = createApp({ gateway, limits, queues, maxBodyBytes, health, log, metrics })
+  const listener = new Listener(getRequestListener(app.fetch))
   const url = await listener.open(config.http)
   await parts.open()
   return {
     url,
     load,
     close: async (graceMs) => {
-      const drained = Promise.all([gateway.drain(graceMs), jobs.drain(graceMs)]).then(() => {})
+      const drained = gateway.drain(graceMs)
       listener.sayGoodbye()
-      // A client that has a connection open is told on it, instead of finding it cut in the middle of a request.
+      // A client with an open connection gets an answer on it, instead of finding it cut in the middle of a request.
       await delay(Math.min(FAREWELL_MS, graceMs))
       await listener.close(drained, graceMs)
       await parts.close()

@@ -1,34 +1,78 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './support/longest-first.ts'
 
 const root = new URL('..', import.meta.url).pathname
 
 const withServers = {
   globalSetup: 'tests/support/global-setup.ts',
-  // The tests measure nothing, but two at a time on a small machine would starve each other's servers.
-  fileParallelism: false,
   testTimeout: 30_000,
   hookTimeout: 30_000,
 }
 
-/** `unit` needs nothing outside the process; `servers` gets RabbitMQ and Redis of its own, private to the run. */
+/**
+ * So many files at once. A test with a queue and keys of its own waits more than
+ * it works, and one that disturbs a server has a server of its own; on two cores
+ * a fourth file beside them would only make all of them slow.
+ */
+const SIDE_BY_SIDE = 3
+
+/** Projects that take long run only by their own command, which sets TESTS. */
+const only = (tests: string, ...files: string[]): string[] =>
+  process.env.TESTS === tests ? files : []
+
 export default defineConfig({
   root,
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         root,
         test: {
+          // Needs nothing outside the process.
           name: 'unit',
           include: ['tests/unit/**/*.test.ts', 'tests/dialects/**/*.test.ts'],
+          isolate: false,
+          maxWorkers: SIDE_BY_SIDE,
+          sequence: { groupOrder: 1 },
         },
       },
       {
         root,
         test: {
-          // Every fault, the long ones too; `npm run test:faults`.
-          name: 'faults',
-          include: process.env.FAULTS === 'all' ? ['tests/faults/**/*.test.ts'] : [],
+          // RabbitMQ and Redis of its own, private to the run.
+          name: 'servers',
+          include: [
+            'tests/{integration,e2e,security,upgrade}/**/*.test.ts',
+            'tests/faults/*.test.ts',
+          ],
           ...withServers,
+          maxWorkers: SIDE_BY_SIDE,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        root,
+        test: {
+          // The same with more kills, jobs and seconds, one file at a time; `npm run test:long`.
+          name: 'long',
+          include: only(
+            'long',
+            'tests/e2e/{streams,load}.test.ts',
+            'tests/integration/claims.test.ts',
+            'tests/faults/*.test.ts',
+          ),
+          ...withServers,
+          fileParallelism: false,
+        },
+      },
+      {
+        root,
+        test: {
+          // Every fault, and the soak; `npm run test:faults`.
+          name: 'faults',
+          include: only('faults', 'tests/faults/**/*.test.ts'),
+          ...withServers,
+          fileParallelism: false,
         },
       },
       {
@@ -36,18 +80,12 @@ export default defineConfig({
         test: {
           // Real workers and clients in Python; `npm run test:interop`.
           name: 'interop',
-          include: process.env.INTEROP === 'all' ? ['tests/interop/**/*.test.ts'] : [],
+          include: only('interop', 'tests/interop/**/*.test.ts'),
           ...withServers,
+          maxWorkers: SIDE_BY_SIDE,
+          sequence: { groupOrder: 3 },
           globalSetup: [withServers.globalSetup, 'tests/interop/global-setup.ts'],
           testTimeout: 120_000,
-        },
-      },
-      {
-        root,
-        test: {
-          name: 'servers',
-          include: ['tests/{integration,e2e,security}/**/*.test.ts', 'tests/faults/*.test.ts'],
-          ...withServers,
         },
       },
     ],

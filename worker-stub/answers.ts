@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { cancelKey, claimKey } from '../src/redis/keys.ts'
-import { argumentsOf, marksOf } from '../src/redis/script.ts'
+import { JobRecords } from '../src/redis/record/job-records.ts'
 import { errorFields } from '../src/telemetry/log.ts'
 import type { Dialect } from '../src/dialect.ts'
 import type { Outcome } from '../src/job.ts'
 import type { RedisConnection } from '../src/redis/connection.ts'
+import type { JobKeys } from '../src/redis/record/record.ts'
+import type { AnswerReply } from '../src/redis/record/answer.ts'
+import type { MayRunReply } from '../src/redis/record/may-run.ts'
 import type { Log } from '../src/telemetry/log.ts'
 
 /** Between two tries at a Redis that is away or refuses to write. */
@@ -17,56 +19,49 @@ export interface AnswersOptions {
   readonly log: Log
 }
 
-/** Whether a job should run, or why not. */
-export type Look = 'run' | 'stale' | 'cancelled' | 'answered'
-
 /**
- * Whether a job still wants an answer, and its answer. As long as Redis is away
- * both are tried again, because an outcome has cost GPU time; only the stop ends
- * that. An empty run is that of a message which names none.
+ * Whether a job still wants an answer, and its answer. While Redis is away, both are tried
+ * again until the worker stops, because an outcome has cost GPU time. A refusal that no
+ * repetition can mend ends the attempt. An empty run is that of a message which names none.
  */
 export class Answers {
   readonly #options: AnswersOptions
+  readonly #records: JobRecords
   readonly #stop: AbortSignal
-  readonly #marks: string
 
   constructor(options: AnswersOptions, stop: AbortSignal) {
     this.#options = options
+    this.#records = new JobRecords(options.redis.client, options)
     this.#stop = stop
-    this.#marks = marksOf(options.dialect)
   }
 
-  /** Says that it has begun, where its kind of worker does. */
-  look(wireId: string, run: string, isRedelivered: boolean): Promise<Look> {
-    const { dialect, resultTtlMs } = this.#options
-    const resultKeys = dialect.resultKeys(wireId)
-    const [first] = resultKeys
-    const running = argumentsOf(dialect.encodeRunning?.(new Date()) ?? [])
-    const args = [run, isRedelivered ? '1' : '0', this.#marks, String(resultTtlMs), ...running]
-    return this.#insist((client) =>
-      client.lookBeforeRun([claimKey(first), cancelKey(first), ...resultKeys], args),
-    )
+  keysOf(wireId: string): JobKeys {
+    return this.#records.keysOf(wireId)
   }
 
-  /** The first outcome of a run stands: tells whether this one does. */
-  write(wireId: string, run: string, outcome: Outcome): Promise<'written' | 'stale' | 'answered'> {
-    const { dialect, resultTtlMs } = this.#options
-    const resultKeys = dialect.resultKeys(wireId)
+  /** Whether the job should run. If so, writes that it has begun, where its kind of worker does that. */
+  mayRun(wireId: string, run: string, isRedelivered: boolean): Promise<MayRunReply> {
+    const running = this.#options.dialect.encodeRunning?.(new Date()) ?? []
+    const keys = this.keysOf(wireId)
+    return this.#insist(() => this.#records.mayRun({ keys, run }, isRedelivered, running))
+  }
+
+  /** The first outcome of a run stays: tells whether this one does. */
+  write(wireId: string, run: string, outcome: Outcome): Promise<AnswerReply> {
     const of = { wireId, run: run === '' ? undefined : run, now: new Date() }
-    const values = argumentsOf(dialect.encodeOutcome(outcome, of))
-    const args = [run, String(resultTtlMs), '', this.#marks, ...values]
-    return this.#insist((client) =>
-      client.writeAnswer([claimKey(resultKeys[0]), ...resultKeys], args),
-    )
+    const values = this.#options.dialect.encodeOutcome(outcome, of)
+    const keys = this.keysOf(wireId)
+    return this.#insist(() => this.#records.answer({ keys, run }, outcome.kind, values, false))
   }
 
-  async #insist<T>(command: (client: RedisConnection['client']) => Promise<T>): Promise<T> {
+  async #insist<T>(command: () => Promise<T>): Promise<T> {
     const { redis, log } = this.#options
     for (;;) {
       try {
-        if (await redis.link.until(RETRY_MS)) return await command(redis.client)
+        if (await redis.link.until(RETRY_MS)) return await command()
       } catch (error) {
         log.warn(errorFields(error), 'worker.redis_refused')
+        if (this.#records.canNeverSucceed(error)) throw error
         await delay(RETRY_MS, undefined, { signal: this.#stop })
       }
       this.#stop.throwIfAborted()

@@ -1,11 +1,10 @@
-import { cancelKey, deltasKey } from '../src/redis/keys.ts'
 import { errorFields } from '../src/telemetry/log.ts'
 import { DeltaWriter } from './delta-writer.ts'
-import type { Dialect } from '../src/dialect.ts'
 import type { Job, Outcome } from '../src/job.ts'
 import type { RedisConnection } from '../src/redis/connection.ts'
 import type { Log } from '../src/telemetry/log.ts'
-import type { Answers, Look } from './answers.ts'
+import type { MayRunReply } from '../src/redis/record/may-run.ts'
+import type { Answers } from './answers.ts'
 import type { Cancels } from './cancels.ts'
 import type { Engine } from './engine.ts'
 
@@ -22,7 +21,6 @@ export interface AttemptOptions {
   readonly answers: Answers
   readonly cancels: Cancels
   readonly redis: RedisConnection
-  readonly dialect: Dialect
   readonly engine: Engine
   readonly resultTtlMs: number
   readonly log: Log
@@ -51,19 +49,22 @@ export async function attempt(task: Task, options: AttemptOptions): Promise<void
 }
 
 /** Its outcome, `undefined` if the job was cancelled meanwhile, or the reason why the engine was not started. */
-async function engineEnd(task: Task, options: AttemptOptions): Promise<Outcome | Look | undefined> {
+async function engineEnd(
+  task: Task,
+  options: AttemptOptions,
+): Promise<Outcome | MayRunReply | undefined> {
   const { wireId, run, isRedelivered } = task
-  const { answers, cancels, dialect, stop } = options
+  const { answers, cancels, stop } = options
   stop.throwIfAborted()
   // Of this job's own, so that nothing of it hangs on the worker's signal when it has ended.
   const abort = new AbortController()
   const onStop = (): void => abort.abort(stop.reason)
   stop.addEventListener('abort', onStop)
-  const [key] = dialect.resultKeys(wireId)
-  const watch = cancels.watch(cancelKey(key), run, () => abort.abort(CANCELLED))
+  const { cancel } = answers.keysOf(wireId)
+  const watch = cancels.watch(cancel, run, () => abort.abort(CANCELLED))
   try {
-    const look = await answers.look(wireId, run, isRedelivered)
-    if (look !== 'run') return look
+    const reply = await answers.mayRun(wireId, run, isRedelivered)
+    if (reply !== 'run') return reply
     abort.signal.throwIfAborted()
     const outcome = await runEngine(task, options, abort.signal)
     return abort.signal.reason === CANCELLED ? undefined : outcome
@@ -79,11 +80,11 @@ async function engineEnd(task: Task, options: AttemptOptions): Promise<Outcome |
 /** A fault of the engine is an outcome too: somebody waits for one. Its deltas are written before it ends. */
 async function runEngine(
   { job, wireId, run }: Task,
-  { dialect, engine, redis, resultTtlMs: ttlMs, log }: AttemptOptions,
+  { answers, engine, redis, resultTtlMs: ttlMs, log }: AttemptOptions,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const [resultKey] = dialect.resultKeys(wireId)
-  const deltas = new DeltaWriter({ redis, key: deltasKey(resultKey), run, ttlMs, signal, log })
+  const keys = answers.keysOf(wireId)
+  const deltas = new DeltaWriter({ redis, keys, run, ttlMs, signal, log })
   try {
     return await engine.run(job, signal, (text) => deltas.add(text))
   } catch (error) {

@@ -1,46 +1,56 @@
+import { HEAD } from '../src/redis/record/lua.ts'
 import { errorFields } from '../src/telemetry/log.ts'
 import type { RedisConnection } from '../src/redis/connection.ts'
+import type { JobKeys } from '../src/redis/record/record.ts'
 import type { Log } from '../src/telemetry/log.ts'
 
 /** At most one write in so many milliseconds: no reader sees the difference, and Redis has a tenth of the work. */
-const INTERVAL_MS = 10
-/** So many entries are kept, about: more than any answer has. */
-const MAX_ENTRIES = 100_000
+export const INTERVAL_MS = 10
+/** So many entries are kept, about: more than any answer has, and what readers rely on. */
+export const MAX_ENTRIES = 100_000
+
+/** A shorter life than the stream has would end it before the result that it belongs to. */
+const RENEW = `
+if redis.call('PTTL', deltasKey) < ask.ttl then redis.call('PEXPIRE', deltasKey, ask.ttl) end
+`
 
 /**
  * The first entry of an attempt, which also finds out which one it is: another
  * worker may have streamed for this run before the message came here, or have
- * begun meanwhile. Two that stream at once so have different numbers.
- * KEYS: deltas. ARGV: text, run or '', most entries, ttl ms. Returns the attempt.
+ * begun meanwhile. Two that stream at once so have different numbers. Where the
+ * job has ended meanwhile, or its id has a new run, nothing is written: a stream
+ * that begins behind the end would have no entry that says so. Returns the
+ * attempt, 0 for none.
  */
-const BEGIN = `
+const BEGIN = `${HEAD}
+if ask.run ~= '' and record and (record.run ~= ask.run or not isInFlight()) then return 0 end
 local attempt = 1
--- A stale run may have written between ours; far back it is nobody's any more.
-for _, last in ipairs(redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 100)) do
+-- A stale run may have written between ours. What is far back belongs to no reader any more.
+for _, last in ipairs(redis.call('XREVRANGE', deltasKey, '+', '-', 'COUNT', 100)) do
   local fields = {}
   for i = 1, #last[2], 2 do fields[last[2][i]] = last[2][i + 1] end
-  if (fields.run or '') == ARGV[2] then
+  if (fields.run or '') == ask.run then
     attempt = (tonumber(fields.attempt) or 1) + 1
     break
   end
 end
-local entry = {'text', ARGV[1]}
-if ARGV[2] ~= '' then
+local entry = {'text', ARGV[2]}
+if ask.run ~= '' then
   entry[#entry + 1] = 'run'
-  entry[#entry + 1] = ARGV[2]
+  entry[#entry + 1] = ask.run
 end
 if attempt > 1 then
   entry[#entry + 1] = 'attempt'
   entry[#entry + 1] = attempt
 end
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', unpack(entry))
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('XADD', deltasKey, 'MAXLEN', '~', ask.most, '*', unpack(entry))
+${RENEW}
 return attempt
 `
 
 export interface DeltaWriterOptions {
   readonly redis: RedisConnection
-  readonly key: string
+  readonly keys: JobKeys
   /** Empty when the message names none. */
   readonly run: string
   readonly ttlMs: number
@@ -127,29 +137,36 @@ export class DeltaWriter {
     }
   }
 
+  /** Whether the job still takes deltas. */
   async #begin(text: string): Promise<boolean> {
-    const { redis, key, run, ttlMs } = this.#options
-    this.#renewAt = performance.now() + ttlMs / 2
-    const options = { keys: [key], arguments: [text, run, String(MAX_ENTRIES), String(ttlMs)] }
-    this.#attempt = Number(await redis.client.eval(BEGIN, options))
-    return true
+    this.#renewAt = performance.now() + this.#options.ttlMs / 2
+    this.#attempt = Number(await this.#call(BEGIN, text))
+    return this.#attempt > 0
   }
 
   /** Whether the stream was still there; a new run removes that of the one before. */
   async #append(text: string): Promise<boolean> {
-    const { redis, key, run, ttlMs } = this.#options
+    const { redis, keys, run, ttlMs } = this.#options
     const entry = {
       text,
       ...(run !== '' && { run }),
       ...(this.#attempt > 1 && { attempt: String(this.#attempt) }),
     }
-    const added = redis.client.xAddNoMkStream(key, '*', entry, {
+    const added = redis.client.xAddNoMkStream(keys.deltas, '*', entry, {
       TRIM: { strategy: 'MAXLEN', strategyModifier: '~', threshold: MAX_ENTRIES },
     })
     if (performance.now() < this.#renewAt) return (await added) !== null
     // An answer may take longer than its stream is kept.
     this.#renewAt = performance.now() + ttlMs / 2
-    const [id] = await Promise.all([added, redis.client.pExpire(key, ttlMs)])
+    const [id] = await Promise.all([added, this.#call(HEAD + RENEW)])
     return id !== null
+  }
+
+  #call(script: string, ...values: string[]): Promise<unknown> {
+    const { redis, keys, run, ttlMs: ttl } = this.#options
+    const { record, cancel, deltas, results } = keys
+    const ask = JSON.stringify({ run, ttl, most: MAX_ENTRIES, results: results.length })
+    const options = { keys: [record, cancel, deltas, ...results], arguments: [ask, ...values] }
+    return redis.client.eval(script, options)
   }
 }

@@ -48,6 +48,7 @@ export const celeryV2 = defineDialect({
     })),
     // It may, but each time with one.
     mayAnswerTwice: false,
+    ownsResultKeys: false,
     resultKeys: (wireId) => [`celery-task-meta-${wireId}`],
     encodeJob: (job, of) => encodeJob(task, job, of),
     encodeCancel,

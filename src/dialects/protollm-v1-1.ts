@@ -36,6 +36,7 @@ export const protollmV11 = defineDialect({
         { position: 1, pattern: '' },
       ],
       mayAnswerTwice: true,
+      ownsResultKeys: false,
       resultKeys: (wireId) => [statusKey(wireId), answerKey(wireId)],
       prepare: (job, wireId, now) => [
         { key: statusKey(wireId), value: encodeStatus('pending', now, 'Job is created') },
@@ -56,7 +57,7 @@ export const protollmV11 = defineDialect({
 function decodeJob(delivery: Delivery, queue: string): { job: Job; wireId: string } {
   const { kwargs } = readWire(Task, delivery.body.toString(), 'message')
   const job = decodeKwargs(kwargs, queue)
-  return { job, wireId: job.id }
+  return { job, wireId: kwargs.prompt.job_id }
 }
 
 const Status = v.object({

@@ -32,6 +32,7 @@ export const protollmV1 = defineDialect({
     queue: { durable: false, arguments: {} },
     ends: 'any',
     mayAnswerTwice: false,
+    ownsResultKeys: true,
     resultKeys: (wireId) => [`${REDIS_PREFIX}:${wireId}`],
     encodeJob: (job, { wireId }) => encodeJob(job, wireId),
     decodeResult,
@@ -48,7 +49,7 @@ function encodeJob(job: Job, wireId: string): Delivery {
 function decodeJob(delivery: Delivery, queue: string): { job: Job; wireId: string } {
   const { kwargs } = readWire(Task, delivery.body.toString(), 'message')
   const job = { ...decodeKwargs(kwargs, queue), priority: delivery.priority ?? null }
-  return { job, wireId: job.id }
+  return { job, wireId: kwargs.prompt.job_id }
 }
 
 const Failure = v.object({

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { WireFormatError } from '../errors.ts'
+import { ownerOf, plainId } from '../job.ts'
 import type { Job, Outcome } from '../job.ts'
 
 /** What several kinds of worker have in common on the wire. */
@@ -54,8 +55,8 @@ export function encodeKwargs(job: Job, wireId: string, extra: object = {}) {
 export function decodeKwargs({ prompt }: v.InferOutput<typeof Kwargs>, queue: string): Job {
   const { temperature, tokens_limit: tokensLimit, stop_words: stopWords, model } = prompt.meta
   return {
-    id: prompt.job_id,
-    owner: '',
+    id: plainId(prompt.job_id),
+    owner: ownerOf(prompt.job_id),
     queue,
     messages: prompt.messages,
     meta: { temperature, tokensLimit, stopWords, model },

@@ -2,60 +2,96 @@ import { createHash } from 'node:crypto'
 import { hasEnded } from '../job.ts'
 import type { Hash } from 'node:crypto'
 import type { JobEvent, JobView } from '../job.ts'
-import type { Deltas } from '../redis/deltas.ts'
+import type { Delta, Deltas } from '../redis/deltas.ts'
 
 /**
- * How far somebody has come, as told by the id of the last event: an entry of the
- * stream, just before one (a restart), or behind the rest that came with the result.
+ * How far a client has read, as the id of its last event says: an entry of the stream, just
+ * before one (a restart), behind the whole stream and just before the whole content (a restart
+ * as well), or behind the text that came with the result.
  */
 export type Position =
   | { readonly kind: 'after'; readonly id: string }
   | { readonly kind: 'before'; readonly id: string }
+  | { readonly kind: 'content' }
   | { readonly kind: 'end' }
 
-/** Of what a worker did not stream; entries of a stream have the time in theirs. */
+/** Of the text that the worker did not stream; entries of a stream have the time in their ids. */
 const REST_ID = '0-1'
+/** Of the restart before that text, where it is the whole content. */
+const CONTENT_ID = `${REST_ID}:restart`
 const START_ID = '0-0'
 export const DONE_ID = 'done'
-/** All that we give out: of a delta, of a restart, of the end. */
+/** Every id that an event can have: of a delta, of a restart, of the end. */
 export const EVENT_ID = /^(?:([0-9]{1,16}-[0-9]{1,16})(:restart)?|done)$/
 
-/** `undefined` when it is none that we have given out. */
+/** Undefined when no event has this id. */
 export function positionOf(eventId: string): Position | undefined {
   if (eventId === REST_ID) return { kind: 'end' }
+  if (eventId === CONTENT_ID) return { kind: 'content' }
   const [, id, restart] = EVENT_ID.exec(eventId) ?? []
   if (id === undefined) return undefined
   return { kind: restart === undefined ? 'after' : 'before', id }
 }
 
-/** What is known of the stream while somebody follows it. */
+/**
+ * A worker keeps at least the last so many entries, so that a shorter stream has its first
+ * entry. Of a longer one the first entries may be gone, and no reader can see that.
+ */
+export const KEPT_ENTRIES = 100_000
+
+/** What is known of the stream while a client follows it. */
 export interface Followed {
   run: string
-  /** Of the entry read last. */
+  /** The entry that was read last. */
   lastId: string
-  /** 0 before the first delta. */
+  /** How many entries were read, of every run and attempt. */
+  entries: number
+  /** The delivery whose text the client gets; 0 before the first delta. */
   attempt: number
-  /** Characters this attempt has streamed so far, as JavaScript counts them. */
+  /** The worker that leads this attempt, where it names itself. */
+  writer: string | undefined
+  /** How many characters this attempt has streamed so far, as JavaScript counts them. */
   length: number
-  /** Of these characters. */
+  /** SHA-256 of these characters. */
   hash: Hash
-  /** Where to catch up to, before anything is told. */
+  /** The job's end was read: what follows came too late. */
+  isEnded: boolean
+  /** The position to catch up with before the client gets anything. */
   from: Position | undefined
 }
 
 export function startAt(run: string, from: Position | undefined): Followed {
-  return { run, lastId: START_ID, ...newText(0), from }
+  return { run, lastId: START_ID, entries: 0, ...newText(0), isEnded: false, from }
 }
 
-const newText = (attempt: number) => ({ attempt, length: 0, hash: createHash('sha256') })
+const newText = (attempt: number, writer?: string) => ({
+  attempt,
+  writer,
+  length: 0,
+  hash: createHash('sha256'),
+})
 
 function append(state: Followed, text: string): void {
   state.length += text.length
   state.hash.update(text, 'utf16le')
 }
 
+/**
+ * Whether an entry continues the text (`more`), begins it again (`again`), or belongs to no
+ * answer (`none`): it is of another run or an earlier attempt, of a second worker in the same
+ * attempt, or it came after the end. The first worker of an attempt leads.
+ */
+function roleOf(delta: Delta, state: Followed): 'more' | 'again' | 'none' {
+  const { run, attempt, writer, isEnd } = delta
+  if (state.isEnded || (run !== undefined && run !== state.run)) return 'none'
+  if (isEnd) state.isEnded = true
+  if (isEnd || attempt < state.attempt) return 'none'
+  if (attempt > state.attempt) return 'again'
+  return writer === state.writer ? 'more' : 'none'
+}
+
 type Source = Pick<Deltas, 'after'>
-/** How the job stood before the deltas were read. */
+/** How the job was before the deltas were read. */
 interface Seen {
   readonly run: string
   readonly view: JobView
@@ -72,13 +108,14 @@ export async function* followDeltas(
     Object.assign(state, startAt(run, undefined))
     yield [{ kind: 'restart', id: START_ID }]
   }
-  if (state.from?.kind === 'end' && hasEnded(view)) {
-    return yield [{ kind: 'done', id: DONE_ID, view }]
-  }
-  if (state.from !== undefined) {
-    const isThere = state.from.kind !== 'end' && (await catchUp(source, key, state, state.from))
+  const { from } = state
+  const done = { kind: 'done', id: DONE_ID, view } as const
+  if (from?.kind === 'end' && hasEnded(view)) return yield [done]
+  if (from?.kind === 'content' && hasEnded(view)) return yield [...contentFrom(0, view), done]
+  if (from !== undefined) {
+    const isThere = 'id' in from && (await catchUp(source, key, state, from))
     state.from = undefined
-    // Trimmed, or of an earlier run: what is missing nobody can tell.
+    // Trimmed, or of an earlier run: what the client lacks cannot be known.
     if (!isThere) {
       Object.assign(state, startAt(run, undefined))
       yield [{ kind: 'restart', id: START_ID }]
@@ -86,7 +123,7 @@ export async function* followDeltas(
   }
   yield* newDeltas(source, key, state)
   if (!hasEnded(view)) return
-  yield [...restOf(view, state), { kind: 'done', id: DONE_ID, view }]
+  yield [...restOf(view, state), done]
 }
 
 async function* newDeltas(
@@ -97,13 +134,15 @@ async function* newDeltas(
   for (;;) {
     const { deltas, hasMore } = await source.after(key, state.lastId)
     const events: JobEvent[] = []
-    for (const { id, text, attempt, run } of deltas) {
+    for (const delta of deltas) {
+      const { id, text, attempt, writer } = delta
       state.lastId = id
-      // A worker that was given up and has not noticed.
-      if ((run !== undefined && run !== state.run) || attempt < state.attempt) continue
-      if (attempt > state.attempt) {
+      state.entries += 1
+      const role = roleOf(delta, state)
+      if (role === 'none') continue
+      if (role === 'again') {
         if (state.length > 0) events.push({ kind: 'restart', id: `${id}:restart` })
-        Object.assign(state, newText(attempt))
+        Object.assign(state, newText(attempt, writer))
       }
       append(state, text)
       events.push({ kind: 'delta', id, text })
@@ -113,7 +152,7 @@ async function* newDeltas(
   }
 }
 
-/** Reads what was told already. `false` when the entry is not there. */
+/** Reads what the client has already. False when the entry is not there. */
 async function catchUp(
   source: Source,
   key: string,
@@ -123,17 +162,18 @@ async function catchUp(
   if (upTo === START_ID) return true
   for (;;) {
     const { deltas, hasMore } = await source.after(key, state.lastId)
-    for (const { id, text, attempt, run } of deltas) {
+    for (const delta of deltas) {
+      const { id, text, attempt, writer } = delta
       if (kind === 'before' && id === upTo) {
-        // It was told that this attempt begins, and nothing of it.
-        Object.assign(state, newText(attempt))
+        // The client knows that this attempt begins, and has nothing of it.
+        Object.assign(state, newText(attempt, writer))
         return true
       }
       state.lastId = id
-      if ((run === undefined || run === state.run) && attempt >= state.attempt) {
-        if (attempt > state.attempt) Object.assign(state, newText(attempt))
-        append(state, text)
-      }
+      state.entries += 1
+      const role = roleOf(delta, state)
+      if (role === 'again') Object.assign(state, newText(attempt, writer))
+      if (role !== 'none') append(state, text)
       if (id === upTo) return true
     }
     if (!hasMore) return false
@@ -141,18 +181,22 @@ async function catchUp(
 }
 
 /**
- * What of the content was not streamed: everything, where the worker does not; the
- * end, where it was interrupted in it. Where the text so far is not how the content
- * begins, it was another attempt's, and all of it comes anew.
+ * The part of the content that was not streamed: all of it if the worker does not stream,
+ * the tail if streaming broke off. If the streamed text is not how the content begins, it
+ * came from another attempt; then a `restart` comes first, and the whole content. So it is
+ * after so many entries that the client may lack some.
  */
-function restOf({ outcome }: JobView, { length, hash }: Followed): JobEvent[] {
+function restOf(view: JobView, { length, hash, entries }: Followed): JobEvent[] {
+  const restart = { kind: 'restart', id: CONTENT_ID } as const
+  if (entries >= KEPT_ENTRIES) return [restart, ...contentFrom(0, view)]
+  const { outcome } = view
   if (outcome?.kind !== 'succeeded') return []
-  const { content } = outcome
-  const begin = createHash('sha256').update(content.slice(0, length), 'utf16le')
+  const begin = createHash('sha256').update(outcome.content.slice(0, length), 'utf16le')
   const isBegin = hash.copy().digest().equals(begin.digest())
-  const rest = isBegin ? content.slice(length) : content
-  return [
-    ...(isBegin ? [] : [{ kind: 'restart', id: START_ID } as const]),
-    ...(rest === '' ? [] : [{ kind: 'delta', id: REST_ID, text: rest } as const]),
-  ]
+  return isBegin ? contentFrom(length, view) : [restart, ...contentFrom(0, view)]
+}
+
+function contentFrom(start: number, { outcome }: JobView): JobEvent[] {
+  const text = outcome?.kind === 'succeeded' ? outcome.content.slice(start) : ''
+  return text === '' ? [] : [{ kind: 'delta', id: REST_ID, text }]
 }

@@ -1,250 +1,299 @@
-import { hash } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
-import { BLIP_MS, admitResults } from './admission.ts'
-import { GatewayError, isRejection } from '../errors.ts'
+import { randomUUID } from 'node:crypto'
+import {
+  GatewayError,
+  clientGone,
+  draining,
+  isRejection,
+  jobConflict,
+  stillRunning,
+} from '../errors.ts'
 import { wireId } from '../job.ts'
-import { conflict } from './held-claim.ts'
+import { Admission } from './admission.ts'
+import { fingerprintOf } from './claimed-run.ts'
+import { Follower } from './follower.ts'
+import { cancelJob, lookAtJob } from './job-view.ts'
 import { PendingJob } from './pending-job.ts'
-import { stagesOf } from './stages.ts'
-import type { Client } from './client.ts'
-import type { Job, JobView, Outcome } from '../job.ts'
-import type { Link } from '../link.ts'
-import type { PendingJobParts } from './pending-job.ts'
-import type { Stages } from './stages.ts'
+import type { ErrorCode } from '../errors.ts'
+import type { Job, JobEvent, JobView, Outcome } from '../job.ts'
+import type { Position } from './event-log.ts'
+import type { GatewayParts } from './gateway-parts.ts'
+import type { JobName } from './job-view.ts'
+import type { Client, Ending } from './waiters.ts'
 
-/** The last read must not hold up the answer for longer. */
-const LAST_READ_MS = 800
+/** The last look must not delay the answer for longer. */
+export const LAST_LOOK_MS = 800
 
-export interface GatewayOptions extends PendingJobParts {
-  /** All that must be ready for a result to reach us. */
-  readonly resultLinks: readonly Link[]
-  /** Requests held at once. */
-  readonly maxPending: number
-}
+/** How a job is asked for, as the metrics name it: the client waits, comes back later, or reads events. */
+export type Mode = 'wait' | 'async' | 'stream'
 
 export interface RunOptions {
   readonly client?: Client | undefined
   /** How long the request is held, where that is shorter than usual. */
   readonly waitMs?: number | undefined
-  /** Leaving, or the end of the wait, is no wish to cancel it. */
+  /** The client's leaving, or the end of the wait, does not cancel the job. */
   readonly isKept?: boolean
 }
 
-export interface Answer {
-  readonly outcome: Outcome
-  /** The outcome was known before this request came. */
-  readonly isReplay: boolean
-  readonly stages: Stages
-  /** When the job was first asked for, in milliseconds since 1970. */
-  readonly createdAt: number | null
+/** Milliseconds of a request by stage; undefined where a stage was not passed through. */
+export interface Stages {
+  readonly arm?: number | undefined
+  readonly queue?: number | undefined
+  readonly read?: number | undefined
+  readonly total: number
 }
 
-/** A job that is accepted, as it stands then. */
+/** A job that is accepted, as it is now. */
 export interface Submitted {
   readonly view: JobView
-  /** It had an outcome before this request came. */
+  /** Its outcome was known before this request came. */
   readonly isReplay: boolean
 }
 
-/**
- * The order of steps, with `PendingJob` the only place that fixes it: admit,
- * join, arm and claim together, publish, await, last read, leave. `README.md`
- * beside this file says why each stands where it does.
- */
-export class Gateway {
-  readonly #options: GatewayOptions
-  /** Wire id -> the job somebody waits for here: at most one by an id. */
-  readonly #jobs = new Map<string, PendingJob>()
-  #requests = 0
-  #isDraining = false
-  #onIdle = (): void => {}
+/** A job that has its outcome. */
+export interface Answer extends Submitted {
+  readonly outcome: Outcome
+  readonly stages: Stages
+}
 
-  constructor(options: GatewayOptions) {
-    this.#options = options
+type Outcomes = Extract<Ending, { readonly outcome: Outcome }>
+
+/** The one face of the gateway: every surface works with it and with nothing behind it. */
+export class Gateway {
+  readonly #parts: GatewayParts
+  readonly #admission: Admission
+  /** The jobs that requests wait for here, by their ids on the wire: at most one for an id. */
+  readonly #jobs = new Map<string, PendingJob>()
+  /** Names this process among all askers. */
+  readonly #instance = randomUUID().slice(0, 8)
+  #asked = 0
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts
+    this.#admission = new Admission(parts)
   }
 
   /** Requests that are held here now. */
   get pending(): number {
-    return this.#requests
+    return this.#admission.pending
   }
 
   get isDraining(): boolean {
-    return this.#isDraining
+    return this.#admission.isDraining
   }
 
-  /** Resolves with the job's outcome; rejects with a GatewayError that tells whether it was accepted. */
-  async run(job: Job, options: RunOptions = {}): Promise<Answer> {
+  /** Resolves with the job's outcome; rejects with a GatewayError that says whether the job was accepted. */
+  run(job: Job, options: RunOptions = {}): Promise<Answer> {
     const started = performance.now()
-    return this.#held(job, async (pending) => {
+    return this.#held(job, 'wait', async (pending) => {
       if (options.isKept) pending.keep()
-      const answer = await this.#await(pending, started, options)
-      this.#options.metrics.jobSeconds.observe({ mode: 'wait' }, answer.stages.total / 1000)
-      return answer
+      const ending = await this.#outcome(pending, started, options)
+      const { outcome, isReplay } = ending
+      const stages = stagesOf(pending, ending, started)
+      this.#parts.metrics.jobSeconds.observe({ mode: 'wait' }, stages.total / 1000)
+      return { view: viewOf(pending, ending), outcome, isReplay, stages }
     })
+  }
+
+  /** Resolves when the job is accepted, with how it is then; rejects as `run` does. It runs whether or not a client waits. */
+  submit(job: Job): Promise<Submitted> {
+    return this.#held(job, 'async', (pending) => this.#accepted(pending))
+  }
+
+  /** Submits the job and follows its events. Rejects before the first batch as `submit` does. */
+  async *stream(job: Job, client?: Client): AsyncGenerator<readonly JobEvent[]> {
+    const follower = new Follower(this.#parts, job, client)
+    let known: 'nothing' | 'accepted' | 'events' = 'nothing'
+    await this.#admission.enter('broker', follower.inbox)
+    // The watch begins with the publish, so that each key is subscribed to once.
+    follower.watch()
+    try {
+      await this.#joined(job, 'stream', (pending) => this.#accepted(pending))
+      known = 'accepted'
+      for await (const batch of follower.events(undefined)) {
+        known = 'events'
+        yield batch
+      }
+    } catch (error) {
+      const isUnread = error instanceof GatewayError && UNREAD.has(error.code)
+      throw known === 'accepted' && isUnread ? stillRunning(error) : error
+    } finally {
+      follower.end()
+      this.#admission.leave(follower.inbox)
+    }
+  }
+
+  /** How a job is now. Rejects with `not_found`, also where it is another owner's. */
+  async view(name: JobName): Promise<JobView> {
+    return (await lookAtJob(this.#parts, name)).view
+  }
+
+  /** The job as soon as it has ended, or as it is after `waitMs`. */
+  async hold(name: JobName, waitMs: number, client?: Client): Promise<JobView> {
+    const follower = new Follower(this.#parts, name, client)
+    await this.#admission.enter('results', follower.inbox)
+    try {
+      return await follower.outcome(performance.now() + waitMs)
+    } finally {
+      follower.end()
+      this.#admission.leave(follower.inbox)
+    }
   }
 
   /**
-   * Resolves when the job is known to be accepted, with how it stands then; rejects
-   * as `run` does. It goes on whether or not anybody waits for it.
+   * What happens to a job, in order and in batches, from a position on. The first batch is
+   * the status, so that it is known then that the job exists. Ends after `done`, or when the
+   * client has left; rejects with `interrupted` when the gateway stops.
    */
-  async submit(job: Job): Promise<Submitted> {
-    return this.#held(job, async (pending) => {
-      pending.keep()
-      await pending.entered
-      await this.#accepted(pending)
-      // Its result stood there when it was asked for.
-      if (pending.isReplay) await atMost(LAST_READ_MS, pending.lastRead())
-      const { ending } = pending.waiters
-      const { createdAt, isReplay } = pending
-      const view = { id: job.id, createdAt, finishedAt: null }
-      if (ending === undefined) {
-        if (!pending.acceptance.isAccepted) throw pending.timedOut(this.#options.timeoutMs)
-        return { view: { ...view, status: pending.status, outcome: null }, isReplay: false }
-      }
-      if ('error' in ending) throw ending.error
-      const { outcome } = ending
-      return { view: { ...view, status: outcome.kind, outcome }, isReplay }
+  async *follow(
+    name: JobName,
+    from: Position | undefined,
+    client?: Client,
+  ): AsyncGenerator<readonly JobEvent[]> {
+    const follower = new Follower(this.#parts, name, client)
+    await this.#admission.enter('results', follower.inbox)
+    follower.watch()
+    try {
+      yield* follower.events(from)
+    } finally {
+      follower.end()
+      this.#admission.leave(follower.inbox)
+    }
+  }
+
+  /** Ends a job, although requests wait for it. If it has ended before, that end stays. Resolves with the job as it is then. */
+  cancel(name: JobName): Promise<JobView> {
+    return cancelJob(this.#parts, name)
+  }
+
+  /** Admits no request any more, lets those that are held finish for up to `graceMs`, then sends them away. */
+  drain(graceMs: number): Promise<void> {
+    return this.#admission.drain(graceMs, () => {
+      for (const pending of this.#jobs.values()) pending.interrupt()
     })
   }
 
-  /** Admits, joins, and counts a request as held while `work` goes on. */
-  async #held<T>(job: Job, work: (pending: PendingJob) => Promise<T>): Promise<T> {
-    const { maxPending, metrics } = this.#options
-    this.#requests += 1
+  /** Counts the request as held while `work` waits for its job. */
+  async #held<T>(job: Job, mode: Mode, work: (pending: PendingJob) => Promise<T>): Promise<T> {
+    await this.#admission.enter('broker')
     try {
-      if (this.#isDraining) throw draining()
-      if (this.#requests > maxPending) {
-        throw new GatewayError('overloaded', 'too many requests are pending')
-      }
-      if (!this.#isOpen) await this.#admit()
-      const pending = this.#joinAtOnce(job) ?? (await this.#join(job))
+      return await this.#joined(job, mode, work)
+    } finally {
+      this.#admission.leave()
+    }
+  }
+
+  /** Joins the job of this id, or begins it, while `work` waits for it. */
+  async #joined<T>(job: Job, mode: Mode, work: (pending: PendingJob) => Promise<T>): Promise<T> {
+    try {
+      const pending = this.#joinAtOnce(job, mode) ?? (await this.#join(job, mode))
       try {
         return await work(pending)
       } finally {
-        this.#leave(pending)
+        if (pending.leave()) this.#forget(pending)
       }
     } catch (error) {
-      const { code } = error as Partial<GatewayError>
-      if (code !== undefined && isRejection(code)) metrics.rejected.inc({ reason: code })
+      if (error instanceof GatewayError && isRejection(error.code)) {
+        this.#parts.metrics.rejected.inc({ reason: error.code })
+      }
       throw error
-    } finally {
-      this.#requests -= 1
-      if (this.#requests === 0) this.#onIdle()
     }
   }
 
-  /** Takes nothing new, lets what is pending finish for up to `graceMs`, then tells the rest. */
-  async drain(graceMs: number): Promise<void> {
-    this.#isDraining = true
-    if (this.#requests === 0) return
-    const idle = new Promise<void>((resolve) => (this.#onIdle = resolve))
-    await atMost(graceMs, idle)
-    for (const pending of this.#jobs.values()) pending.interrupt()
-    await idle
-  }
-
-  /** Whether all is there that a job needs. */
-  get #isOpen(): boolean {
-    const { resultLinks, broker } = this.#options
-    return broker.link.ready && resultLinks.every(isReady)
-  }
-
-  async #admit(): Promise<void> {
-    const { resultLinks, broker } = this.#options
-    await admitResults(resultLinks)
-    if (!broker.link.ready && !(await broker.link.recovered(BLIP_MS))) {
-      throw broker.isBlocked
-        ? new GatewayError('broker_blocked', 'the broker takes no messages now')
-        : new GatewayError('broker_down', 'the broker is not connected')
-    }
-  }
-
-  /** Whoever joins a pending job must have asked for the same. `undefined`: nobody knows yet who holds its id. */
-  #joinAtOnce(job: Job): PendingJob | undefined {
+  /** A request that joins a pending job must ask for the same. Undefined: it is not known yet which payload holds the id. */
+  #joinAtOnce(job: Job, mode: Mode): PendingJob | undefined {
     const id = wireId(job)
     const fingerprint = fingerprintOf(job)
     const existing = this.#jobs.get(id)
-    if (existing === undefined) return this.#add(job, id, fingerprint)
-    if (existing.fingerprint === fingerprint && existing.job.owner === job.owner) {
-      existing.waiters.join()
+    if (existing === undefined) return this.#begin(job, { id, fingerprint, mode })
+    const { claimant, waiters, claim } = existing
+    if (claimant.fingerprint === fingerprint && claimant.job.owner === job.owner) {
+      waiters.join()
       return existing
     }
-    if (existing.isEntered) throw conflict()
+    if (claim !== undefined) throw jobConflict()
     return undefined
   }
 
-  /** Another payload is about to claim the id; but another replica may hold it, for ours. */
-  async #join(job: Job): Promise<PendingJob> {
+  /** Another payload is about to claim the id here; but another replica may hold it, for ours. */
+  async #join(job: Job, mode: Mode): Promise<PendingJob> {
     for (;;) {
-      await this.#jobs.get(wireId(job))?.entered
-      const joined = this.#joinAtOnce(job)
+      await this.#jobs.get(wireId(job))?.claimed
+      const joined = this.#joinAtOnce(job, mode)
       if (joined !== undefined) return joined
     }
   }
 
-  #add(job: Job, id: string, fingerprint: string): PendingJob {
-    // A stop that began while this request waited for a link has told all others already.
-    if (this.#isDraining) throw draining()
-    const pending = new PendingJob({ job, wireId: id, fingerprint }, this.#options, () =>
-      this.#remove(id, pending),
-    )
-    this.#jobs.set(id, pending)
+  #begin(job: Job, asked: { id: string; fingerprint: string; mode: Mode }): PendingJob {
+    // A stop may have begun while this request waited to join.
+    if (this.#admission.isDraining) throw draining()
+    const { id: wireId, fingerprint, mode } = asked
+    this.#asked += 1
+    const keys = this.#parts.records.keysOf(wireId)
+    const claimant = { job, keys, wireId, fingerprint, asker: `${this.#instance}-${this.#asked}` }
+    const onEnd = (ended: PendingJob): void => this.#forget(ended)
+    const pending = new PendingJob(claimant, { mode, onEnd }, this.#parts)
+    this.#jobs.set(wireId, pending)
     pending.waiters.join()
-    pending.start()
     return pending
   }
 
-  /** The id is free for the next one; those who wait for this one are not touched. */
-  #remove(id: string, pending: PendingJob): void {
+  /** The id is free for the next request. Those that wait for this job are not touched. */
+  #forget(pending: PendingJob): void {
+    const { wireId: id } = pending.claimant
     if (this.#jobs.get(id) === pending) this.#jobs.delete(id)
   }
 
-  async #await(pending: PendingJob, started: number, options: RunOptions): Promise<Answer> {
-    const { client, waitMs = Infinity } = options
-    const timeoutMs = Math.min(this.#options.timeoutMs, waitMs)
-    let result = await pending.waiters.wait(started + timeoutMs - performance.now(), client)
-    if (result === 'gone') throw new GatewayError('client_gone', 'the client has left')
-    if (result === 'over') {
-      // A short wait is no reason not to know whether it will run.
-      if (options.isKept) await this.#accepted(pending)
-      await atMost(LAST_READ_MS, pending.lastRead())
-      result = pending.waiters.ending ?? { error: pending.timedOut(timeoutMs) }
+  async #outcome(
+    pending: PendingJob,
+    started: number,
+    { client, isKept, waitMs = Infinity }: RunOptions,
+  ): Promise<Outcomes> {
+    const timeoutMs = Math.min(this.#parts.timeoutMs, waitMs)
+    const leftMs = started + timeoutMs - performance.now()
+    let result = await pending.waiters.wait('ending', leftMs, client)
+    if (result === 'gone') throw clientGone()
+    if (typeof result === 'string') {
+      // However short the wait is, the answer says whether the job will run.
+      if (isKept) {
+        pending.promise()
+        await pending.waiters.wait('accepted', this.#parts.timeoutMs)
+      }
+      await pending.lookWithin(LAST_LOOK_MS)
+      result = pending.waiters.ending ?? { error: pending.timeOut(timeoutMs) }
     }
     if ('error' in result) throw result.error
-    const { createdAt } = pending
-    return { ...result, createdAt, stages: stagesOf(pending.moments, started) }
+    return result
   }
 
-  async #accepted(pending: PendingJob): Promise<void> {
-    if (pending.waiters.ending !== undefined) return
-    const settled = new Promise<void>((resolve) => pending.acceptance.whenSettled(resolve))
-    await atMost(this.#options.timeoutMs, settled)
-  }
-
-  /** The last one out disarms and makes room. */
-  #leave(pending: PendingJob): void {
-    if (!pending.waiters.leave()) return
-    this.#remove(wireId(pending.job), pending)
-    pending.abandon()
+  async #accepted(pending: PendingJob): Promise<Submitted> {
+    pending.promise()
+    const { timeoutMs } = this.#parts
+    const result = await pending.waiters.wait('accepted', timeoutMs)
+    if (typeof result === 'object' && 'error' in result) throw result.error
+    if (result === 'over') throw pending.timeOut(timeoutMs)
+    if (typeof result === 'string') return { view: viewOf(pending), isReplay: false }
+    return { view: viewOf(pending, result), isReplay: result.isReplay }
   }
 }
 
-/** Two requests are the same job if these are equal; how long somebody waits is no part of it. */
-function fingerprintOf({ queue, messages, meta, priority, source }: Job): string {
-  const { temperature, tokensLimit, stopWords, model } = meta
-  const texts = messages.map(({ role, content }) => [role, content])
-  const canonical = [queue, texts, temperature, tokensLimit, stopWords, model, priority, source]
-  return hash('sha256', JSON.stringify(canonical), 'base64')
+/** A job that was accepted runs, although its events cannot be read for one of these. */
+const UNREAD: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['results_down', 'not_found'])
+
+function viewOf({ claimant, claim, status }: PendingJob, ending?: Outcomes): JobView {
+  const { outcome = null, finishedAt = null } = ending ?? {}
+  const createdAt = claim?.createdAt ?? null
+  return { id: claimant.job.id, status: outcome?.kind ?? status, createdAt, finishedAt, outcome }
 }
 
-/** Resolves when the work is done or the time is over, and leaves no timer behind. */
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
-  const timer = new AbortController()
-  const over = delay(ms, undefined, { signal: timer.signal }).catch(() => {})
-  await Promise.race([work, over])
-  timer.abort()
+function stagesOf(
+  { claim, publishedAt }: PendingJob,
+  { hintedAt, readAt }: Outcomes,
+  started: number,
+): Stages {
+  return {
+    arm: claim !== undefined && claim.at > started ? claim.at - started : undefined,
+    queue: hintedAt !== undefined && publishedAt !== undefined ? hintedAt - publishedAt : undefined,
+    read: hintedAt !== undefined ? readAt - hintedAt : undefined,
+    total: performance.now() - started,
+  }
 }
-
-const isReady = (link: Link): boolean => link.ready
-
-const draining = () => new GatewayError('draining', 'the gateway is stopping')

@@ -1,59 +1,75 @@
-import type { Client } from './client.ts'
 import type { GatewayError } from '../errors.ts'
 import type { Outcome } from '../job.ts'
 
-/** How a pending job ended for those who wait for it. */
+/** The sender of a request, which waits for its answer. */
+export interface Client {
+  readonly isGone: boolean
+  /** `listener` runs once when the client has left. It may also run after the answer. */
+  onGone(listener: () => void): void
+}
+
+/** How a job ended for those who wait for it. */
 export type Ending =
-  | { readonly outcome: Outcome; readonly isReplay: boolean }
+  | {
+      readonly outcome: Outcome
+      /** The outcome was known before the job was asked for here. */
+      readonly isReplay: boolean
+      /** In ms since 1970. */
+      readonly finishedAt: number
+      /** When its event came and when it was read, on the monotonic clock in ms. */
+      readonly hintedAt?: number | undefined
+      readonly readAt: number
+    }
   | { readonly error: GatewayError }
 
-/** What one wait came to; `over` and `gone` concern this waiter alone. */
-export type WaitResult = Ending | 'over' | 'gone'
+/** What one wait came to; `over` and `gone` concern this request alone. */
+export type WaitResult = Ending | 'accepted' | 'over' | 'gone'
 
-/**
- * Who waits in this process for one job, and the timers that hang on the wait.
- * Open -> ended (an ending is known) or closed (the last asker has left),
- * whichever comes first; after both nothing of it is left.
- */
+/** The requests of this process that wait for one job. */
 export class Waiters {
   ending: Ending | undefined
   #askers = 0
-  #isClosed = false
-  readonly #waiting = new Set<(result: Ending) => void>()
-  readonly #timers = new Set<NodeJS.Timeout>()
-  readonly #closers: (() => void)[] = []
+  #isAccepted = false
+  /** The function that ends each wait, and what the request waits for. */
+  readonly #waiting = new Map<(result: WaitResult) => void, 'ending' | 'accepted'>()
 
-  /** Nobody waits any more, or there is nothing left to wait for. */
-  get isOver(): boolean {
-    return this.#isClosed || this.ending !== undefined
+  /** All requests have left. */
+  get isEmpty(): boolean {
+    return this.#askers === 0
   }
 
   join(): void {
     this.#askers += 1
   }
 
-  /** Every `join` is followed by one of these. The last one closes; returns whether it was the last. */
+  /** Every `join` is followed by one of these. Returns whether it was the last. */
   leave(): boolean {
     this.#askers -= 1
-    if (this.#askers > 0) return false
-    this.#isClosed = true
-    this.#clearTimers()
-    for (const action of this.#closers.splice(0)) action()
-    return true
+    return this.#askers === 0
   }
 
-  /** The first ending stands; returns whether this was it. */
+  /** The first ending stays; returns whether this was it. */
   end(ending: Ending): boolean {
     if (this.ending !== undefined) return false
     this.ending = ending
-    this.#clearTimers()
-    for (const resolve of this.#waiting) resolve(ending)
+    for (const finish of this.#waiting.keys()) finish(ending)
     return true
   }
 
-  /** Resolves with the ending, or when this waiter's time is over or its client is gone. */
-  async wait(timeoutMs: number, client: Client | undefined): Promise<WaitResult> {
+  /** The broker is known to have the job. */
+  accept(): void {
+    this.#isAccepted = true
+    for (const [finish, until] of this.#waiting) if (until === 'accepted') finish('accepted')
+  }
+
+  /** Resolves with the ending, or when the job is accepted, the time is over, or the client is gone. */
+  async wait(
+    until: 'ending' | 'accepted',
+    timeoutMs: number,
+    client?: Client,
+  ): Promise<WaitResult> {
     if (this.ending !== undefined) return this.ending
+    if (until === 'accepted' && this.#isAccepted) return 'accepted'
     if (client?.isGone) return 'gone'
     return new Promise((resolve) => {
       const finish = (result: WaitResult): void => {
@@ -64,35 +80,7 @@ export class Waiters {
       const timer = setTimeout(() => finish('over'), timeoutMs)
       // Called after the answer as well, it finds nothing to end.
       client?.onGone(() => finish('gone'))
-      this.#waiting.add(finish)
+      this.#waiting.set(finish, until)
     })
-  }
-
-  /** Runs `action` after `ms`, unless it is over by then or cancelled. */
-  later(ms: number, action: () => void): NodeJS.Timeout | undefined {
-    if (this.isOver) return undefined
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer)
-      action()
-    }, ms)
-    this.#timers.add(timer)
-    return timer
-  }
-
-  cancel(timer: NodeJS.Timeout | undefined): void {
-    if (timer === undefined) return
-    clearTimeout(timer)
-    this.#timers.delete(timer)
-  }
-
-  /** `action` runs when the last asker has left. */
-  onClose(action: () => void): void {
-    if (this.#isClosed) action()
-    else this.#closers.push(action)
-  }
-
-  #clearTimers(): void {
-    for (const timer of this.#timers) clearTimeout(timer)
-    this.#timers.clear()
   }
 }

@@ -1,68 +1,43 @@
 import { Hono } from 'hono'
-import { getPath } from 'hono/utils/url'
 import { GatewayError } from '../errors.ts'
+import { observe, routesOf } from './around.ts'
 import { docsRoutes } from './docs.ts'
-import { answerError } from './errors.ts'
-import { jobsRoutes } from './jobs/jobs-routes.ts'
-import { observe } from './around.ts'
-import { operationsRoutes } from './operations.ts'
-import { protollmRoutes } from './protollm/protollm-routes.ts'
-import type { Log } from '../telemetry/log.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
+import { jobsSurface } from './jobs/jobs-surface.ts'
+import { openApiDocument } from './openapi/openapi.ts'
+import { operationsSurface } from './operations.ts'
+import { protollmSurface } from './protollm/protollm-surface.ts'
+import { surfaceOf } from './surface.ts'
+import type { AppOptions } from './app-options.ts'
 import type { HttpEnv } from './context.ts'
-import type { JobsOptions } from './jobs/jobs-routes.ts'
-import type { OperationsOptions } from './operations.ts'
-import type { ProtollmOptions } from './protollm/protollm-routes.ts'
+import type { Surface } from './surface.ts'
 
-export interface AppOptions extends ProtollmOptions, JobsOptions, OperationsOptions {
-  readonly jobs: JobsOptions['jobs']
-  readonly limits: JobsOptions['limits']
-  readonly log: Log
-  readonly metrics: Metrics
+/** The whole HTTP API. It opens no socket, so a test can send requests to it directly. */
+export function createApp(options: AppOptions): Hono<HttpEnv> {
+  const surfaces = [protollmSurface(options), jobsSurface(options), operationsSurface(options)]
+  return appOf(surfaces, options)
 }
 
-/** All routes, starting nothing: a test can call it without a socket. */
-export function createApp(options: AppOptions): Hono<HttpEnv> {
-  const { log, metrics } = options
+/** Serves these surfaces. At least one of them must have the prefix `''`. */
+export function appOf(
+  surfaces: readonly Surface[],
+  { log, metrics }: Pick<AppOptions, 'log' | 'metrics'>,
+): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
-  app.route('/', protollmRoutes(options))
-  app.route('/', jobsRoutes(options))
-  app.route('/', operationsRoutes(options))
-  app.route('/', docsRoutes(options))
+  for (const { routes } of surfaces) app.route('/', routes)
+  app.route('/', docsRoutes(openApiDocument(surfaces.map(({ contract }) => contract))))
   const routeOf = routesOf(app)
-  // Not thrown: what is thrown here passes by everything that runs after a route.
+  app.onError((error, c) => surfaceOf(surfaces, c.req.path).answerError(error, c))
   app.notFound((c) => {
-    const methods = routeOf(getPath(c.req.raw))?.methods
+    const { answerError } = surfaceOf(surfaces, c.req.path)
+    const methods = routeOf(c.req.path)?.methods
     if (methods === undefined) {
-      return answerError(new GatewayError('not_found', 'there is nothing at this path'), c, log)
+      return answerError(new GatewayError('not_found', 'there is nothing at this path'), c)
     }
     const wrong = `the method must be ${methods.join(' or ')}`
-    const response = answerError(new GatewayError('method_not_allowed', wrong), c, log)
+    const response = answerError(new GatewayError('method_not_allowed', wrong), c)
     response.headers.set('allow', methods.join(', '))
     return response
   })
-  app.onError((error, c) => answerError(error, c, log))
-  observe(app, { log, metrics, routeOf: (path) => routeOf(path)?.pattern ?? '/*' })
+  observe(app, routeOf, { log, metrics })
   return app
-}
-
-interface Route {
-  readonly pattern: string
-  readonly methods: readonly string[]
-}
-
-/** Which route a path belongs to, by whatever method. */
-function routesOf(app: Hono<HttpEnv>): (path: string) => Route | undefined {
-  const methods = new Map<string, string[]>()
-  for (const { path, method } of app.routes) {
-    const also = method === 'GET' ? ['GET', 'HEAD'] : [method]
-    methods.set(path, [...(methods.get(path) ?? []), ...also])
-  }
-  const routes = new Map([...methods].map(([path, all]) => [path, { pattern: path, methods: all }]))
-  const withId = [...routes.values()].filter(({ pattern }) => pattern.includes(':'))
-  const matchers = withId.map((route) => ({
-    route,
-    path: new RegExp(`^${route.pattern.replace(/:\w+/g, '[^/]+')}$`),
-  }))
-  return (path) => routes.get(path) ?? matchers.find((one) => one.path.test(path))?.route
 }

@@ -5,21 +5,24 @@ import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { HttpEnv } from './context.ts'
 
-/** Whoever sends other words makes no new time series of them. */
+/** Other methods are counted as `other`: a client could invent any number of them, and each would be a new time series. */
 const KNOWN_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 export interface ObserveOptions {
   readonly log: Log
   readonly metrics: Pick<Metrics, 'httpRequests' | 'httpSeconds'>
-  /** The pattern of a path, and not the path itself: that may hold anything. */
-  readonly routeOf: (path: string) => string
 }
 
 /**
- * Gives every request an id, counts it, and logs it when it was answered. Around
- * the app and not inside: with a middleware, each answer is put together twice.
+ * Gives every request an id, and counts and logs it once it is answered. It replaces
+ * `app.fetch`, and this file is the only one that wraps the app: as a middleware of
+ * Hono the same work cost 36 of 354 us a request, because Hono then builds each answer twice.
  */
-export function observe(app: Hono<HttpEnv>, { log, metrics, routeOf }: ObserveOptions): void {
+export function observe(
+  app: Hono<HttpEnv>,
+  routeOf: RouteOf,
+  { log, metrics }: ObserveOptions,
+): void {
   const answer = app.fetch
   app.fetch = async (request, bindings = {}, context) => {
     const started = performance.now()
@@ -33,7 +36,8 @@ export function observe(app: Hono<HttpEnv>, { log, metrics, routeOf }: ObserveOp
     const ms = performance.now() - started
     const { status } = response
     const method = KNOWN_METHODS.has(request.method) ? request.method : 'other'
-    const route = routeOf(getPath(request))
+    // The route's pattern, such as `/jobs/:id`: a path itself can hold any text.
+    const route = routeOf(getPath(request))?.pattern ?? '/*'
     metrics.httpRequests.inc({ route, method, code: status })
     metrics.httpSeconds.observe({ route }, ms / 1000)
     const { jobId } = env
@@ -42,7 +46,30 @@ export function observe(app: Hono<HttpEnv>, { log, metrics, routeOf }: ObserveOp
   }
 }
 
-/** A client's own id is kept if it can stand in a header and a log line; else one is made. */
+/** Keeps the client's own id if it is safe in a header and in a log line. Otherwise makes one. */
 function requestIdOf(given: string | string[] | null | undefined): string {
   return typeof given === 'string' && /^[\w.:=+/-]{1,128}$/.test(given) ? given : randomUUID()
+}
+
+interface Route {
+  readonly pattern: string
+  readonly methods: readonly string[]
+}
+
+type RouteOf = (path: string) => Route | undefined
+
+/** Finds the route of a path, whatever the method of the request. */
+export function routesOf(app: Hono<HttpEnv>): RouteOf {
+  const methods = new Map<string, string[]>()
+  for (const { path, method } of app.routes) {
+    const also = method === 'GET' ? ['GET', 'HEAD'] : [method]
+    methods.set(path, [...(methods.get(path) ?? []), ...also])
+  }
+  const routes = new Map([...methods].map(([path, all]) => [path, { pattern: path, methods: all }]))
+  const withId = [...routes.values()].filter(({ pattern }) => pattern.includes(':'))
+  const matchers = withId.map((route) => ({
+    route,
+    path: new RegExp(`^${route.pattern.replace(/:\w+/g, '[^/]+')}$`),
+  }))
+  return (path) => routes.get(path) ?? matchers.find((one) => one.path.test(path))?.route
 }

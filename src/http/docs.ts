@@ -2,23 +2,21 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { Hono } from 'hono'
-import { openApiDocument } from './openapi/openapi.ts'
 import type { HttpEnv } from './context.ts'
-import type { ContractOptions } from './jobs/jobs-openapi.ts'
 
 const ASSETS: Record<string, string> = {
   'swagger-ui.css': 'text/css; charset=utf-8',
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
 }
 
-/** What FastAPI gives its users for nothing: the contract as a document, and a page to try it. */
-export function docsRoutes(options: ContractOptions): Hono<HttpEnv> {
+/** The contract as a document, and a page to try it. Users of FastAPI expect both. */
+export function docsRoutes(contract: object): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>()
-  const document = JSON.stringify(openApiDocument(options))
+  const document = JSON.stringify(contract)
   const json = { 'content-type': 'application/json' }
   routes.get('/openapi.json', (c) => c.body(document, 200, json))
   routes.get('/docs', (c) => c.html(PAGE))
-  // Not inline, so that the page can be served under a strict content security policy.
+  // A file and not an inline script, so that the page works under a strict content security policy.
   routes.get('/docs/start.js', (c) => c.body(START, 200, { 'content-type': 'text/javascript' }))
   for (const [name, type] of Object.entries(ASSETS)) {
     routes.get(`/docs/${name}`, (c) => {
@@ -47,7 +45,7 @@ const PAGE = `<!doctype html>
 `
 const START = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#ui', tryItOutEnabled: true })\n`
 
-/** The build copies the files beside the code, so that an installation needs neither the package nor the internet. */
+/** `npm run build` copies the files beside the code, so an installation needs neither the package nor the internet. */
 function assetDirectory(): string {
   const beside = join(import.meta.dirname, 'swagger-ui')
   if (existsSync(beside)) return beside

@@ -1,14 +1,12 @@
-import { STATUS_CODES } from 'node:http'
 import { HTTPException } from 'hono/http-exception'
 import { GatewayError } from '../errors.ts'
 import { faultFields } from '../telemetry/log.ts'
 import type { Context } from 'hono'
-import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { ErrorCode } from '../errors.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { HttpEnv } from './context.ts'
 
-/** The only table from codes to statuses. A new code does not compile until it has one. */
+/** The only table from codes to statuses, for every surface. A new code does not compile without a status. */
 export const STATUS = {
   bad_request: 400,
   not_found: 404,
@@ -36,63 +34,20 @@ export const STATUS = {
   job_expired: 504,
 } as const satisfies Record<ErrorCode, number>
 
-/** Codes after which the same request may simply be sent again, after a second. */
-const RETRY_AFTER_S = 1
+/** The `retry-after` of every 503: the client may send the same request again after this many seconds. */
+export const RETRY_AFTER_S = 1
 
-/** After these the job is found at its own place. */
-const GOES_ON: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['timed_out', 'interrupted'])
-
-/** One thing wrong with a request, as FastAPI tells it. */
-export interface Problem {
-  readonly type: string
-  /** Where: `body` or `query`, then keys and indices. */
-  readonly loc: readonly (string | number)[]
-  readonly msg: string
-  readonly input: unknown
-}
-
-/** All that is wrong with a request's content; answered as a 422. */
-export class InvalidRequest extends Error {
-  override readonly name = 'InvalidRequest'
-  readonly problems: readonly Problem[]
-
-  constructor(problems: readonly Problem[]) {
-    super('the request is invalid')
-    this.problems = problems
-  }
-}
-
-/** Every error of every route ends here. What is not ours is logged with its stack and reveals nothing. */
-export function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Response {
-  if (error instanceof InvalidRequest) return c.json({ detail: error.problems }, 422)
-  const problem = problemOf(error, c, log)
-  const { status, code, job_id: jobId } = problem
-  const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
-  if (jobId !== undefined) headers['x-job-id'] = jobId
-  if (jobId !== undefined && GOES_ON.has(code)) headers.location = `/jobs/${jobId}`
-  if (status === 503) headers['retry-after'] = String(RETRY_AFTER_S)
-  // 499 is nobody's to read: the client has gone.
-  return c.body(JSON.stringify(problem), status as ContentfulStatusCode, headers)
-}
-
-/** RFC 9457, with a code for programs. */
-export function problemOf(error: unknown, c: Context<HttpEnv>, log: Log) {
+/**
+ * The error as a client may see it. An error that we did not foresee becomes
+ * `internal`: it is logged with its stack, and the client learns nothing of it.
+ */
+export function clientErrorOf(error: unknown, c: Context<HttpEnv>, log: Log): GatewayError {
   const known = knownError(error)
-  const status = STATUS[known.code]
   if (known.code === 'internal') {
     const cause = error instanceof GatewayError ? (error.cause ?? error) : error
     log.error({ requestId: c.env.requestId, ...faultFields(cause) }, 'http.internal_error')
   }
-  const { jobId } = c.env
-  return {
-    type: 'about:blank',
-    title: STATUS_CODES[status] ?? known.code,
-    status,
-    detail: known.message,
-    code: known.code,
-    ...(jobId !== undefined && { job_id: jobId }),
-    request_id: c.env.requestId,
-  }
+  return known
 }
 
 function knownError(error: unknown): GatewayError {

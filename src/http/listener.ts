@@ -2,25 +2,25 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 
-/** Above the idle time of common load balancers, so that it is they who close an idle connection. */
-const KEEP_ALIVE_MS = 72_000
-/** A head or a body that takes longer to arrive is not worth a connection. The wait for an outcome is no part of it. */
-const HEAD_WITHIN_MS = 15_000
-const REQUEST_WITHIN_MS = 60_000
-const CHECK_EVERY_MS = 2_000
-/** A client that takes nothing of its answer for so long is given up: it holds the answer in our memory. */
+/** Longer than the idle time of common load balancers, so that the load balancer closes an idle connection first. */
+export const KEEP_ALIVE_MS = 72_000
+/** How long a request may take to arrive: its head, and all of it. The wait for an outcome begins after that. */
+export const HEAD_WITHIN_MS = 15_000
+export const REQUEST_WITHIN_MS = 60_000
+export const CHECK_EVERY_MS = 2_000
+/** A client that reads nothing of its answer for this long is disconnected, because the answer fills our memory. */
 const READ_WITHIN_MS = 30_000
-/** What closing connections may take once nobody waits any more. */
+/** How long connections may take to close after the last request was answered. */
 const CLOSE_DEADLINE_MS = 2_000
 
-export type OnRequest = (request: IncomingMessage, response: ServerResponse) => void
+export type OnRequest = (request: IncomingMessage, response: ServerResponse) => unknown
 
-/** The HTTP server: its time limits, what it refuses before any route sees it, and how it ends. */
+/** The HTTP server: its time limits, the requests it refuses before any route sees them, and its orderly stop. */
 export class Listener {
   readonly #http: Server
   readonly #onRequest: OnRequest
   readonly #unanswered = new Set<ServerResponse>()
-  /** What a connection has asked for and not been answered; nothing: it is idle. */
+  /** The responses that a connection still waits for. None: the connection is idle. */
   readonly #waiting = new WeakMap<Socket, Set<ServerResponse>>()
   readonly #faulty = new WeakSet<Socket>()
   #isEnding = false
@@ -37,7 +37,7 @@ export class Listener {
     this.#giveUpIdle()
   }
 
-  /** Resolves with the URL. Port 0 is any free one. */
+  /** Resolves with the URL. Port 0 means any free port. */
   async open({ host, port }: { host: string; port: number }): Promise<string> {
     await new Promise<void>((resolve, reject) => {
       this.#http.once('error', reject)
@@ -47,7 +47,7 @@ export class Listener {
     return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`
   }
 
-  /** From here on every answer closes its connection. */
+  /** From now on every answer tells the client to close its connection. */
   sayGoodbye(): void {
     this.#isEnding = true
     for (const response of this.#unanswered) {
@@ -56,8 +56,8 @@ export class Listener {
   }
 
   /**
-   * Takes no connection any more, and resolves when `answered` has and all connections are closed. A reader
-   * that takes its time is cut off a little after `graceMs`.
+   * Accepts no more connections. Resolves when `answered` has resolved and all connections are
+   * closed. A client that reads its answer slowly is cut off a little after `graceMs`.
    */
   async close(answered: Promise<void>, graceMs: number): Promise<void> {
     const cut = setTimeout(() => this.#http.closeAllConnections(), graceMs + CLOSE_DEADLINE_MS)
@@ -65,7 +65,7 @@ export class Listener {
     this.#http.closeIdleConnections()
     await answered
     clearTimeout(cut)
-    // Answers are written in the turn after the drain; then no connection is waited for any longer.
+    // The last answers are written in the turn after the drain. After that, the idle connections can be closed.
     await new Promise((resolve) => setImmediate(resolve))
     this.#http.closeIdleConnections()
     const force = setTimeout(() => this.#http.closeAllConnections(), CLOSE_DEADLINE_MS)
@@ -75,7 +75,7 @@ export class Listener {
 
   #take(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request
-    // Read in the same turn as one before it that has been refused: who knows whether it is one.
+    // It was read together with a faulty request, so it may be a part of that request's body.
     if (this.#faulty.has(socket)) return
     if (isFaulty(request)) {
       this.#faulty.add(socket)
@@ -90,7 +90,7 @@ export class Listener {
       waiting.delete(response)
     })
     if (this.#isEnding) response.setHeader('connection', 'close')
-    this.#onRequest(request, response)
+    void this.#onRequest(request, response)
   }
 
   #waitingOn(socket: Socket): Set<ServerResponse> {
@@ -104,11 +104,11 @@ export class Listener {
   }
 
   /**
-   * Without a listener the library ends every silent connection, those whose client waits for its outcome
-   * too; with one it ends none. So those that wait for us are kept, unless they do not take what they are sent.
+   * Without a listener for `timeout`, Node closes every silent connection, even one whose client waits for
+   * an outcome. With a listener it closes none. So we close those that are idle or do not read their answer.
    */
   #giveUpIdle(): void {
-    // Half of it, because Node's timer runs twice when it finds that the write had begun.
+    // Half of the limit, because Node starts this timer once more if a write had begun.
     this.#http.timeout = READ_WITHIN_MS / 2
     this.#http.on('timeout', (socket: Socket) => {
       const isWaiting = this.#waitingOn(socket).size > 0
@@ -118,8 +118,8 @@ export class Listener {
 }
 
 /**
- * Of requests that came in one go, Node tells only the response whose turn it is
- * that its connection has closed; the others would be waited for without end.
+ * When a connection closes, Node emits `close` only on the response whose turn it is. If the
+ * client has sent several requests at once, we must do it for the others, or they wait forever.
  */
 function closeQueued(responses: ReadonlySet<ServerResponse>): void {
   for (const response of responses) {
@@ -129,7 +129,7 @@ function closeQueued(responses: ReadonlySet<ServerResponse>): void {
   }
 }
 
-/** Chunks in HTTP/1.0 are faulty framing: a proxy of that age takes them for requests. RFC 9112 section 6.1. */
+/** HTTP/1.0 has no chunks: an old proxy would read them as further requests. RFC 9112 section 6.1. */
 function isFaulty({ httpVersion, headers }: IncomingMessage): boolean {
   return httpVersion === '1.0' && headers['transfer-encoding'] !== undefined
 }

@@ -1,24 +1,36 @@
 import { Hono } from 'hono'
+import { answerProblem } from './native/problem.ts'
+import { OPERATIONS_CONTRACT } from './operations-openapi.ts'
+import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { HttpEnv } from './context.ts'
+import type { Surface } from './surface.ts'
 
-/** One thing the gateway depends on, in words for a person. */
+/** One thing the gateway depends on. */
 export interface PartHealth {
   readonly name: string
   readonly ready: boolean
-  /** How it is; what is wrong and how to mend it, when it is not ready. */
+  /** For a person: its state, or what is wrong and how to repair it. */
   readonly detail: string
 }
 
 export interface OperationsOptions {
   readonly health: () => readonly PartHealth[]
   readonly metrics: Pick<Metrics, 'registry'>
+  readonly log: Log
 }
 
-/** For load balancers and people on call. */
-export function operationsRoutes({ health, metrics }: OperationsOptions): Hono<HttpEnv> {
+/** For load balancers, Prometheus and people on call. */
+export const operationsSurface = (options: OperationsOptions): Surface => ({
+  prefix: '',
+  routes: operationsRoutes(options),
+  contract: OPERATIONS_CONTRACT,
+  answerError: answerProblem(options.log),
+})
+
+function operationsRoutes({ health, metrics }: OperationsOptions): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>()
-  // Of the process alone: a dependency that is down is no reason to be restarted.
+  // Only the process counts here: a restart would not repair a server that the gateway depends on.
   routes.get('/livez', (c) => c.json({ status: 'ok' }))
   routes.get('/readyz', (c) => {
     const parts = health()

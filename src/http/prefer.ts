@@ -1,16 +1,16 @@
-/** What a client prefers of how it is answered: https://www.rfc-editor.org/rfc/rfc7240 */
+/** How the client prefers to be answered. https://www.rfc-editor.org/rfc/rfc7240 */
 export interface Preference {
   readonly isAsync: boolean
   readonly waitMs: number | undefined
-  /** For `preference-applied`; undefined where nothing is preferred that we know. */
+  /** The value of `preference-applied`. Undefined when the client prefers nothing that we know. */
   readonly applied: string | undefined
 }
 
-/** Of both, the wait wins: it is the narrower wish. What cannot be understood is ignored, as the RFC has it. */
-export function preferenceOf(header: string | undefined, maxWaitMs: number): Preference {
+/** When the client sends both, `wait` wins: it asks for more. A value that we cannot read is ignored, as the RFC says. */
+export function preferenceOf(header: string, maxWaitMs: number): Preference {
   let isAsync = false
   let seconds: number | undefined
-  for (const preference of header?.split(',') ?? []) {
+  for (const preference of header.split(',')) {
     const [name, value] = (preference.split(';')[0] ?? '').split('=').map((part) => part.trim())
     if (name?.toLowerCase() === 'respond-async') isAsync = true
     const text = value?.replace(/^"(.*)"$/, '$1') ?? ''
@@ -22,3 +22,6 @@ export function preferenceOf(header: string | undefined, maxWaitMs: number): Pre
   }
   return { isAsync, waitMs: undefined, applied: isAsync ? 'respond-async' : undefined }
 }
+
+/** Of a request without the header. */
+export const NO_PREFERENCE: Preference = { isAsync: false, waitMs: undefined, applied: undefined }

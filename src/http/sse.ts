@@ -1,40 +1,85 @@
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import type { Context } from 'hono'
+import type { Writable } from 'node:stream'
+import type { JobEvent } from '../job.ts'
+import type { HttpEnv } from './context.ts'
 
-/** Proxies close what is silent; theirs is 30 to 60 s by default. */
-const PING_MS = 15_000
+/** Proxies close a silent connection, most of them after 30 to 60 s. */
+export const PING_MS = 15_000
 
-export const SSE_HEADERS = {
+const SSE_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
-  // A proxy that compresses or collects keeps tokens back.
+  // A proxy that compresses or buffers the answer would hold back tokens.
   'cache-control': 'no-cache, no-transform',
   'x-accel-buffering': 'no',
 }
 
+/** How a surface writes the events of one job as text. It may keep state, because each stream has its own. */
+export interface EventWriter {
+  /** Empty when the surface has nothing to say about these events. */
+  readonly events: (batch: readonly JobEvent[]) => string
+  /** The last text of a stream that fails after it has begun. Its status 200 has been sent by then. */
+  readonly failure: (error: unknown) => string
+  /** A comment that keeps the connection open while no events come. */
+  readonly ping: () => string
+}
+
 /**
- * Server-sent events straight onto the response: a web stream in between would
- * cost more than all else of a token.
+ * Answers with the events of a job until it has ended. An error before the first
+ * event is thrown, so that the surface can answer with the error's own status.
+ */
+export async function sendEvents(
+  c: Context<HttpEnv>,
+  batches: AsyncGenerator<readonly JobEvent[]>,
+  writer: EventWriter,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  const { outgoing, jobId = '' } = c.env
+  if (outgoing === undefined) throw new Error('events need a connection')
+  const first = await batches.next()
+  const all = { ...SSE_HEADERS, 'x-job-id': jobId, ...headers }
+  if (c.req.method === 'HEAD') {
+    await batches.return(undefined)
+    return new Response(null, { headers: all })
+  }
+  outgoing.writeHead(200, all)
+  const stream = new SseStream(outgoing, writer.ping)
+  try {
+    if (!first.done) await stream.send(writer.events(first.value))
+    for await (const batch of batches) await stream.send(writer.events(batch))
+  } catch (error) {
+    await stream.send(writer.failure(error))
+  } finally {
+    stream.end()
+  }
+  return RESPONSE_ALREADY_SENT
+}
+
+/**
+ * Writes server-sent events directly to Node's response. With a web stream in
+ * between, each token would cost more than everything else we do for it.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 export class SseStream {
-  readonly #outgoing: ServerResponse
+  readonly #outgoing: Writable
   readonly #ping: NodeJS.Timeout
   #writtenAt = performance.now()
 
-  constructor(outgoing: ServerResponse) {
+  constructor(outgoing: Writable, ping: () => string) {
     this.#outgoing = outgoing
     this.#ping = setInterval(() => {
       const isSilent = performance.now() - this.#writtenAt > PING_MS / 2
-      if (isSilent && outgoing.writableLength === 0) outgoing.write(': ping\n\n')
+      if (isSilent && outgoing.writableLength === 0) outgoing.write(ping())
     }, PING_MS)
     outgoing.once('close', () => clearInterval(this.#ping))
   }
 
-  /** Resolves when more may be sent, or nobody is there any more: a slow reader makes its sender wait. */
-  async send(events: string): Promise<void> {
-    if (this.#outgoing.destroyed) return
+  /** Resolves when the client can take more, or has left. A slow client therefore slows down the sender. */
+  async send(text: string): Promise<void> {
+    if (text === '' || this.#outgoing.destroyed) return
     this.#writtenAt = performance.now()
-    if (this.#outgoing.write(events)) return
+    if (this.#outgoing.write(text)) return
     const left = new AbortController()
     const { signal } = left
     const room = [
@@ -50,9 +95,4 @@ export class SseStream {
     clearInterval(this.#ping)
     this.#outgoing.end()
   }
-}
-
-export function sseEvent(name: string, data: object, id?: string): string {
-  const ofId = id === undefined ? '' : `id: ${id}\n`
-  return `event: ${name}\n${ofId}data: ${JSON.stringify(data)}\n\n`
 }

@@ -24,7 +24,7 @@ export interface Publication {
 }
 
 /** A broker that has not confirmed a message by then gets no other, until it does. */
-const CONFIRM_DEADLINE_MS = 5_000
+export const CONFIRM_DEADLINE_MS = 5_000
 
 /** `lost`: the channel went away before the broker answered; the message may be queued or not. */
 export type Confirmation = 'confirmed' | 'lost'

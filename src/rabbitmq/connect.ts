@@ -6,7 +6,7 @@ import type { Delivery, QueueOptions } from '../dialect.ts'
 import type { Log } from '../telemetry/log.ts'
 
 /** A silent broker is found after two to three of these. The server's own suggestion, 60 s, would be minutes. */
-const HEARTBEAT_S = 5
+export const HEARTBEAT_S = 5
 const CONNECT_TIMEOUT_MS = 5_000
 
 export interface ConnectOptions {

@@ -1,14 +1,14 @@
 import { createClient } from 'redis'
 import { Link } from '../link.ts'
 import { errorFields } from '../telemetry/log.ts'
-import { scripts } from './scripts.ts'
+import { scripts } from './record/scripts.ts'
 import type { Log } from '../telemetry/log.ts'
 
 export type RedisClient = ReturnType<typeof newClient>
 
 /** How often the watchdog looks, and after how many silent looks it gives a connection up: 3 s in all. */
-const TICK_MS = 500
-const SILENT_TICKS = 4
+export const TICK_MS = 500
+export const SILENT_TICKS = 4
 
 /**
  * One connection to Redis that comes back by itself.

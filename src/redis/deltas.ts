@@ -1,22 +1,25 @@
 import { GatewayError } from '../errors.ts'
-import { deltasKey } from './keys.ts'
 import type { RedisClient } from './connection.ts'
 
-/** So many entries are read at once: a stream from its begin on would not fit into one reply. */
+/** Entries that are read at once: a whole stream would not fit into one reply. */
 const BATCH = 100
 
-/** A piece of an answer, as a worker appended it. */
+/** An entry of a job's stream: a piece of an answer as a worker appended it, or the end of the job. */
 export interface Delta {
   /** Of the entry; in the order of time. */
   readonly id: string
   readonly text: string
-  /** Which delivery of the message it is from. */
+  /** Which delivery of the message it comes from. */
   readonly attempt: number
-  /** The run the worker echoed, if it does. */
+  /** Random name of the delivery that wrote it, where the worker gives one. */
+  readonly writer?: string | undefined
+  /** The run that the worker echoed, where it does. */
   readonly run?: string | undefined
+  /** The job has ended. What comes after this entry came too late and belongs to no answer. */
+  readonly isEnd: boolean
 }
 
-/** Reads what workers stream before the result. The form is README's "For workers". */
+/** Reads what workers stream before the result. README documents the form for workers. */
 export class Deltas {
   readonly #client: RedisClient
 
@@ -24,12 +27,7 @@ export class Deltas {
     this.#client = client
   }
 
-  /** The key that changes with every delta of the job with these result keys. */
-  keyOf(keys: readonly [string, ...string[]]): string {
-    return deltasKey(keys[0])
-  }
-
-  /** What follows on an entry, `BATCH` at most; `hasMore`: there may be more of it. */
+  /** The entries behind this one, at most `BATCH`. `hasMore`: there may be more. */
   async after(
     key: string,
     id: string,
@@ -40,7 +38,9 @@ export class Deltas {
         id: entryId,
         text: message.text ?? '',
         attempt: Number.parseInt(message.attempt ?? '', 10) || 1,
+        writer: message.writer,
         run: message.run,
+        isEnd: message.end !== undefined,
       }))
       return { deltas, hasMore: deltas.length === BATCH }
     } catch (cause) {

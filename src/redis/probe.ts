@@ -8,9 +8,9 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { RedisConnection } from './connection.ts'
 import type { Push, Watch } from './push.ts'
 
-const INTERVAL_MS = 15_000
-const DEADLINE_MS = 2_000
-const PROBE_TTL_MS = 60_000
+export const INTERVAL_MS = 15_000
+export const DEADLINE_MS = 2_000
+export const PROBE_TTL_MS = 60_000
 const SETTING = 'notify-keyspace-events'
 const NOT_CONNECTED = 'Redis is not connected'
 

@@ -10,7 +10,7 @@ export type OnHint = (source: HintSource) => void
 /** What a write that may end a job is called. An event outside this list is ours or nobody's: acting on `keymiss` would loop. */
 const EVENTS = new Set(['set', 'setrange', 'append', 'rename_to', 'copy_to', 'restore', 'xadd'])
 /** A SUBSCRIBE cut off by a lost link is sent again if the link is back within this time. */
-const GRACE_MS = 1_000
+export const GRACE_MS = 1_000
 /** So many hints are given in one turn of the event loop when everything is to be read again. */
 const BATCH = 500
 

@@ -1,49 +1,56 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { errorFields } from '../telemetry/log.ts'
-import { claimKey, deltasKey, pendingKey } from './keys.ts'
-import { marksOf } from './script.ts'
+import { sweepKey } from './keys.ts'
+import { recordGlob } from './record/record.ts'
+import { jobKeysOf } from './record/job-records.ts'
 import type { Dialect } from '../dialect.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { RedisConnection } from './connection.ts'
-import type { DueReply, SweepReply } from './scripts.ts'
+import type { JobKeys } from './record/record.ts'
+import type { JobRecords } from './record/job-records.ts'
 
-const MIN_SLEEP_MS = 1_000
-const MAX_SLEEP_MS = 30_000
-/** Jobs looked at in one go; more follow at once. */
-const BATCH = 100
+/** Keys that Redis looks at for each SCAN, and the pause after it: a pass takes about 1 % of one core of Redis. */
+const SCAN_COUNT = 500
+const PAUSE_MS = 20
+const MIN_PERIOD_MS = 1_000
+const MAX_PERIOD_MS = 6 * 3_600_000
 
 export interface SweepOptions {
   readonly connection: RedisConnection
-  readonly dialect: Pick<Dialect, 'resultKeys' | 'ends' | 'mayAnswerTwice'>
+  readonly records: Pick<JobRecords, 'expireUnread'>
+  readonly dialect: Pick<Dialect, 'resultKeys' | 'ownsResultKeys'>
   readonly prefix: string
   readonly jobTtlMs: number
   readonly resultTtlMs: number
+  /** How long a record may be unpublished before another replica takes it over. */
+  readonly graceMs: number
+  /** Whether results without a record expire as well, where only our workers write such keys. */
+  readonly sweepOrphans: boolean
   readonly log: Log
-  readonly metrics: Metrics
+  readonly metrics: Pick<Metrics, 'swept'>
 }
 
 /**
- * Gives a time to live to results that nobody read: of a gateway that died, of a
+ * Gives a time to live to results that no request read: of a gateway that died, of a
  * request whose time was over, of a worker that came late.
  *
- * A job stands in an index from before its publish until its outcome was read,
- * by the time its life ends. Any replica works off what is due. Where there was
- * nothing to do, it looks once more, as long after the job's life as results are
- * kept: its message has expired, but a worker may have had it.
+ * One replica at a time walks slowly through the keys with SCAN. So the usual path needs
+ * no index of jobs, which would cost every job two commands, and a key in another slot
+ * on a cluster. Only keys that belong to our jobs are touched: a Redis is often shared.
  */
 export class Sweep {
   readonly #options: SweepOptions
-  readonly #index: string
-  readonly #maxSleepMs: number
+  readonly #periodMs: number
   readonly #closing = new AbortController()
   #running: Promise<void> = Promise.resolve()
 
   constructor(options: SweepOptions) {
     this.#options = options
-    this.#index = pendingKey(options.prefix)
-    const { jobTtlMs, resultTtlMs } = options
-    this.#maxSleepMs = Math.min(MAX_SLEEP_MS, jobTtlMs, resultTtlMs)
+    // At least one pass falls between the deadline of a job and the end of its record.
+    const periodMs = Math.min(options.jobTtlMs, options.resultTtlMs, MAX_PERIOD_MS)
+    this.#periodMs = Math.max(periodMs, MIN_PERIOD_MS)
   }
 
   open(): void {
@@ -56,71 +63,77 @@ export class Sweep {
   }
 
   async #sweepUntilClosed(): Promise<void> {
-    const { connection, log } = this.#options
+    const { connection, prefix, log } = this.#options
     const { signal } = this.#closing
+    const instance = randomUUID()
     while (!signal.aborted) {
-      let sleepMs = MIN_SLEEP_MS
       try {
-        if (connection.link.ready) sleepMs = await this.#sweep()
+        if (connection.link.ready) {
+          // A little shorter than the pause, so that it is gone when this replica comes again.
+          const value = Math.ceil(this.#periodMs * 0.9)
+          const expiration = { type: 'PX', value } as const
+          const options = { condition: 'NX', expiration } as const
+          const isMine = await connection.client.set(sweepKey(prefix), instance, options)
+          if (isMine !== null) await this.#pass()
+        }
       } catch (error) {
         log.warn(errorFields(error), 'sweep.failed')
       }
-      await delay(sleepMs, undefined, { signal }).catch(() => {})
+      // A replica that finds another at work looks again before that one would begin the next pass.
+      await this.#pause(Math.min(this.#periodMs, 30_000))
     }
   }
 
-  /** Works off what is due; returns how long nothing will be. */
-  async #sweep(): Promise<number> {
-    const { connection, log } = this.#options
-    const { client } = connection
-    const reply: unknown = await client.dueJobs([this.#index], [String(BATCH)])
-    const [due, nextInMs] = reply as DueReply
-    for (const entry of due) {
-      await this.#settle(entry).catch(async (error: unknown) => {
-        if (!this.#options.connection.link.ready) throw error
-        // One that cannot be looked at must not stand in the way of the others.
-        log.warn(errorFields(error), 'sweep.entry_failed')
-        await this.#putOff(entry, entry, MAX_SLEEP_MS)
+  async #pass(): Promise<void> {
+    const { connection, dialect, sweepOrphans } = this.#options
+    const [glob, ...more] = dialect.resultKeys('*')
+    const ofOrphans = sweepOrphans && dialect.ownsResultKeys
+    // Results are found by their own keys where all of them are ours, else by our records.
+    const match = ofOrphans ? glob : recordGlob([glob, ...more])
+    const [start, end] = match.split('*') as [string, string]
+    let cursor = '0'
+    do {
+      const { cursor: next, keys } = await connection.client.scan(cursor, {
+        MATCH: match,
+        COUNT: SCAN_COUNT,
+        ...(ofOrphans && { TYPE: 'string' }),
       })
-    }
-    // What was put off is to be looked at, too.
-    if (due.length > 0) return 0
-    return Math.min(Math.max(Number(nextInMs) || MAX_SLEEP_MS, MIN_SLEEP_MS), this.#maxSleepMs)
+      cursor = String(next)
+      const ids = keys.map((key) => String(key).slice(start.length, -end.length || undefined))
+      // Keys of our own have an `@` where an id has none.
+      await this.#expireBare(ids.filter((id) => !id.startsWith('@')))
+      if (cursor !== '0') await this.#pause(PAUSE_MS)
+    } while (cursor !== '0' && !this.#closing.signal.aborted)
   }
 
-  async #settle(entry: string): Promise<void> {
-    const { connection, dialect, resultTtlMs, log, metrics } = this.#options
-    const { client } = connection
-    const [look, asker, wireId] = entry.split(' ') as [string, string, string]
-    const keys = dialect.resultKeys(wireId)
-    const reply: unknown = await client.sweepJob(
-      [claimKey(keys[0]), deltasKey(keys[0]), ...keys],
-      [String(resultTtlMs), marksOf(dialect)],
+  /** Asks about all of a batch in one round trip; a script runs only for those without a time to live. */
+  async #expireBare(wireIds: readonly string[]): Promise<void> {
+    const { connection, dialect } = this.#options
+    const all = wireIds.map((wireId) => ({ wireId, keys: jobKeysOf(dialect.resultKeys(wireId)) }))
+    const lives = await Promise.all(
+      all.map(({ keys }) => Promise.all(keys.results.map((key) => connection.client.pTTL(key)))),
     )
-    const [swept, lifeMs, hasEnded] = reply as SweepReply
-    if (swept > 0) {
+    for (const [index, { wireId, keys }] of all.entries()) {
+      if (lives[index]?.includes(-1)) await this.#expire(wireId, keys)
+    }
+  }
+
+  async #expire(wireId: string, keys: JobKeys): Promise<void> {
+    const { records, dialect, sweepOrphans, resultTtlMs, graceMs, log, metrics } = this.#options
+    const orphanTtlMs = sweepOrphans && dialect.ownsResultKeys ? resultTtlMs : 0
+    try {
+      const swept = await records.expireUnread(keys, { orphanTtlMs, graceMs })
+      if (swept === 0) return
       metrics.swept.inc(swept)
       log.info({ job: wireId }, 'sweep.ttl_set')
+    } catch (error) {
+      if (!this.#options.connection.link.ready) throw error
+      // A job that cannot be looked at must not stand in the way of the others.
+      log.warn({ job: wireId, ...errorFields(error) }, 'sweep.job_failed')
     }
-    // A newer run of the same id goes on: it ends later.
-    if (lifeMs > 0) return this.#putOff(entry, entry, lifeMs)
-    // A result that has its time to live already may yet be overwritten, by a worker that comes late: it has none then.
-    const isOver = swept > 0 && hasEnded === 1 && !dialect.mayAnswerTwice
-    const isLastLook = isOver || look !== FIRST_LOOK
-    if (isLastLook) await client.zRem(this.#index, entry)
-    else await this.#putOff(entry, `${LAST_LOOK} ${asker} ${wireId}`, resultTtlMs)
   }
 
-  async #putOff(entry: string, name: string, inMs: number): Promise<void> {
-    const { connection, jobTtlMs, resultTtlMs } = this.#options
-    const ttlMs = String(jobTtlMs + 2 * resultTtlMs)
-    await connection.client.putOff([this.#index], [entry, name, String(inMs), ttlMs])
+  async #pause(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.#closing.signal }).catch(() => {})
   }
 }
-
-const FIRST_LOOK = '1'
-const LAST_LOOK = '2'
-
-/** One asker of one job, as the index knows it. An id holds no blank. */
-export const sweepEntry = (wireId: string, asker: string): string =>
-  `${FIRST_LOOK} ${asker} ${wireId}`

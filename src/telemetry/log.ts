@@ -13,8 +13,11 @@ const MAX_UNWRITTEN_BYTES = 1024 * 1024
  */
 export function createLog(level: string, destination?: DestinationStream): Log {
   const options = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }
-  return pino(options, destination ?? standardOutput())
+  return pino(options, destination ?? (stdoutOnce ??= standardOutput()))
 }
+
+/** One for the process: each would listen to its exit. */
+let stdoutOnce: DestinationStream | undefined
 
 /** A disk that is full, or a reader that has gone, is no reason to end: then nothing is logged. */
 function standardOutput(): DestinationStream {

@@ -47,7 +47,7 @@ describe('what is shipped', () => {
   test('README’s requests are those the demo sends, and the gateway’s own schema takes them', async () => {
     const { GenerateRequest, ChatRequest } =
       await import('../../src/http/protollm/protollm-routes.ts')
-    const { validate } = await import('../../src/http/body.ts')
+    const { validate } = await import('../../src/http/native/job-request.ts')
     const schemas = { '/generate': GenerateRequest, '/chat_completion': ChatRequest }
     const examples = readmeExamples()
     expect(examples.map(({ path }) => path)).toEqual(Object.keys(schemas))

@@ -1,6 +1,8 @@
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { closedGate } from '../support/gate.ts'
 import { generate } from '../support/http-client.ts'
+import { metricsOf } from '../support/metrics.ts'
 import { startGatewayProgram, startWorkerProgram } from '../support/program.ts'
 import { LinkProxy } from '../support/proxy.ts'
 import { claimRecord } from '../support/record.ts'
@@ -60,10 +62,14 @@ test('a refused publish releases the claim, and whoever joined it on another rep
   expect(await claim.exists()).toBe(false)
 
   // Once more, but now the refusal comes only after another replica has joined.
-  proxy.faults.toClient.delayMs = 1_000
+  const refusal = closedGate()
+  proxy.faults.toClient = { until: refusal.opened }
   const first2 = generate(first.url, 'c-2', 'x')
   await eventually('the first has claimed it', () => claim.exists())
   const joined = generate(second.url, 'c-2', 'x')
+  const joins = 'gateway_claims_total{result="joined"}'
+  await eventually('it has joined', async () => (await metricsOf(second.url))[joins] === 1)
+  refusal.open()
   expect((await first2).body.code).toBe('queue_full')
   await channel.purgeQueue(queue)
   const message = await eventually('the message of the second', () => channel.get(queue))

@@ -20,7 +20,7 @@ const args = ['run', '--config', 'tests/vitest.config.ts', '--project', 'faults'
 if (only !== undefined) args.push('-t', `${only}(?!\\d)`)
 const env = {
   ...process.env,
-  FAULTS: 'all',
+  TESTS: 'faults',
   ...(seed !== undefined && { FAULTS_SEED: seed }),
   ...(minutes !== undefined && { FAULTS_MINUTES: minutes }),
 }

@@ -44,6 +44,8 @@ test('a job that somebody else still waits for goes on, here and on another repl
     'all three wait',
     () => gateway.load().pending === 2 && other.load().pending === 1,
   )
+  const joined = 'gateway_claims_total{result="joined"}'
+  await eventually('the other has joined', async () => (await metricsOf(other.url))[joined] === 1)
   here[0].leave()
   await here[0].left
   await eventually('one has left', () => gateway.load().pending === 1)

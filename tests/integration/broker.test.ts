@@ -1,5 +1,6 @@
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { closedGate } from '../support/gate.ts'
 import { generate, leavable, post } from '../support/http-client.ts'
 import { metricsOf } from '../support/metrics.ts'
 import { LinkProxy } from '../support/proxy.ts'
@@ -94,13 +95,17 @@ test('a job whose client has left before it was published is not published', asy
   const proxy = new LinkProxy(inject('services').REDIS_URL)
   onTestFinished(() => proxy.close())
   const gateway = await startGateway({ ...settings, REDIS_URL: await proxy.open() })
-  proxy.faults.toClient.delayMs = 300
+  const claim = claimRecord(await testRedis(), `${settings.REDIS_PREFIX}:e-9`)
+  // The gateway does not know yet that it has the claim when its client leaves.
+  const replies = closedGate()
+  proxy.faults.toClient = { until: replies.opened }
   const { leave, left } = leavable(gateway.url, 'e-9')
   await eventually('it is pending', () => gateway.load().pending === 1)
   leave()
   expect(await left).toBe('left')
-  const claim = claimRecord(await testRedis(), `${settings.REDIS_PREFIX}:e-9`)
   await eventually('it was claimed', () => claim.exists())
+  await eventually('no request is held', () => gateway.load().pending === 0)
+  replies.open()
   await eventually('and released', async () => !(await claim.exists()))
   expect((await (await testChannel()).checkQueue(settings.QUEUE_NAME)).messageCount).toBe(0)
 })
@@ -178,8 +183,10 @@ describe('a lost broker', () => {
     const gateway = await startGateway({ ...settings, RABBIT_MQ_URL: await proxy.open() })
     // What the gateway sends is swallowed: the message never reaches the broker.
     proxy.faults.toServer.blackHole = true
+    let isSent = false
+    proxy.onBytes = (chunk) => (isSent ||= chunk.includes('"job_id":"e-6"'))
     const waiting = generate(gateway.url, 'e-6', 'x')
-    await eventually('it waits', () => gateway.load().subscriptions === 2)
+    await eventually('it is sent', () => isSent)
     const worker = await startPlainWorker(settings, ({ content }) => content)
     proxy.faults.toServer.blackHole = false
     proxy.cut()

@@ -56,7 +56,7 @@ describe('an answer belongs to its request', () => {
   })
 
   test('a late result of a foreign run does not end another payload’s job in flight', async () => {
-    // A Redis of its own, because it is told to announce nothing.
+    // A Redis of its own, because this test turns its notifications off.
     const settings = { ...freshSettings(), REDIS_URL: (await ownRedis()).url }
     const gateway = await startGateway(settings)
     const first = generate(gateway.url, 'h-2', 'x')

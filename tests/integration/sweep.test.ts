@@ -1,21 +1,12 @@
 import { expect, test } from 'vitest'
+import { dialectScene } from '../support/dialects.ts'
 import { eventually } from '../support/eventually.ts'
-import { generate, leaveAfter } from '../support/http-client.ts'
+import { generate, leavable } from '../support/http-client.ts'
 import { metricsOf } from '../support/metrics.ts'
-import { pendingKey } from '../support/record.ts'
-import { freshSettings, startGateway, startPlainWorker, testRedis } from '../support/scene.ts'
+import { claimKey, claimRecord } from '../support/record.ts'
+import { freshSettings, startGateway, testRedis } from '../support/scene.ts'
 
 const short = () => ({ ...freshSettings(), TIMEOUT: '0.3', JOB_TTL_S: '1', RESULT_TTL_S: '60' })
-
-test('a job that has been answered leaves nothing to sweep', async () => {
-  const settings = freshSettings()
-  const [redis, gateway] = [await testRedis(), await startGateway(settings)]
-  await startPlainWorker(settings, () => 'x')
-  await generate(gateway.url, 's-1', 'x')
-  await generate(gateway.url, 's-1', 'x')
-  const index = pendingKey(settings.REDIS_PREFIX)
-  await eventually('the index is empty', async () => (await redis.zCard(index)) === 0)
-})
 
 test('a result that came after its request was told 504 gets its time to live, from any replica', async () => {
   const settings = short()
@@ -28,40 +19,71 @@ test('a result that came after its request was told 504 gets its time to live, f
   const second = await startGateway(settings)
   await eventually('it has a time to live', async () => (await redis.ttl(key)) > 0)
   expect(await redis.ttl(key)).toBeLessThanOrEqual(60)
+  expect(await claimRecord(redis, key).state()).toBe('done')
   await eventually(
     'it is counted',
     async () => (await metricsOf(second.url)).gateway_swept_total === 1,
   )
-  const index = pendingKey(settings.REDIS_PREFIX)
-  await eventually('the index is empty', async () => (await redis.zCard(index)) === 0)
 })
 
-test('a late result over a cancelled one is found at the second look', async () => {
+test('a late result over a cancelled one lives no longer than the record says', async () => {
   const settings = { ...short(), TIMEOUT: '10', RESULT_TTL_S: '10' }
   const redis = await testRedis()
   const gateway = await startGateway(settings)
   const key = `${settings.REDIS_PREFIX}:s-4`
-  const index = pendingKey(settings.REDIS_PREFIX)
-  await leaveAfter(gateway.url, 's-4', 300)
+  const { leave, left } = leavable(gateway.url, 's-4')
+  const confirmed = 'gateway_publish_total{result="confirmed"}'
+  await eventually('it is published', async () => (await metricsOf(gateway.url))[confirmed] === 1)
+  leave()
+  await left
   await eventually('it is cancelled', async () => (await redis.get(key))?.includes('cancelled'))
-  await eventually('it was looked at once', async () =>
-    (await redis.zRange(index, 0, -1))[0]?.startsWith('2 '),
-  )
   await redis.set(key, '{"content":"from a worker that hears nothing"}')
-  await eventually('it has a time to live', async () => (await redis.pTTL(key)) > 0, 20_000)
+  await eventually('it has a time to live', async () => (await redis.pTTL(key)) > 0)
+  const [life, ofRecord] = await redis.multi().pTTL(key).pTTL(claimKey(key)).execTyped()
+  expect(life).toBeLessThanOrEqual(ofRecord)
 })
 
-test('a result that came after the life of its job is found at a second look', async () => {
+test('a result that came after its record had gone is found by its own key', async () => {
   const settings = { ...short(), RESULT_TTL_S: '1' }
   const redis = await testRedis()
   const gateway = await startGateway(settings)
   const key = `${settings.REDIS_PREFIX}:s-3`
-  const index = pendingKey(settings.REDIS_PREFIX)
   await generate(gateway.url, 's-3', 'x')
-  await eventually('it was looked at once', async () =>
-    (await redis.zRange(index, 0, -1))[0]?.startsWith('2 '),
-  )
+  await eventually('its record has gone', async () => !(await claimRecord(redis, key).exists()))
   await redis.set(key, '{"content":"later still"}')
   await eventually('it has a time to live', async () => (await redis.pTTL(key)) > 0)
-  await eventually('the index is empty', async () => (await redis.zCard(index)) === 0)
+})
+
+test('with SWEEP_ORPHANS off, a result without a record is left as it is', async () => {
+  const settings = { ...short(), SWEEP_ORPHANS: 'false' }
+  const redis = await testRedis()
+  const gateway = await startGateway(settings)
+  const [bare, late] = [`${settings.REDIS_PREFIX}:bare`, `${settings.REDIS_PREFIX}:late`]
+  await redis.set(bare, '{"content":"of another program"}')
+  await generate(gateway.url, 'late', 'x')
+  await redis.set(late, '{"content":"late"}')
+  // A pass that has found the one has passed by the other.
+  await eventually('the late one has a time to live', async () => (await redis.pTTL(late)) > 0)
+  expect(await redis.pTTL(bare)).toBe(-1)
+  await redis.del(bare)
+})
+
+test('what other programs keep in the same Redis stays byte for byte and as long as it was to live', async () => {
+  const scene = await dialectScene('celery-v2', {
+    JOB_TTL_S: '1',
+    RESULT_TTL_S: '2',
+    TIMEOUT: '0.3',
+  })
+  const { redis, gateway, id, metaKey } = scene
+  const neighbour = '{"status": "SUCCESS", "result": "of a neighbour", "task_id": "n"}'
+  await redis.set(metaKey(id('neighbour')), neighbour)
+  await generate(gateway.url, id('late'), 'x')
+  await redis.set(metaKey(id('late')), '{"status": "SUCCESS", "result": "late"}')
+  await eventually(
+    'ours has a time to live',
+    async () => (await redis.pTTL(metaKey(id('late')))) > 0,
+  )
+  expect(await redis.get(metaKey(id('neighbour')))).toBe(neighbour)
+  expect(await redis.pTTL(metaKey(id('neighbour')))).toBe(-1)
+  await redis.del(metaKey(id('neighbour')))
 })

@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { openaiEngine } from '../../worker-stub/engines/openai.ts'
 import { eventually } from '../support/eventually.ts'
+import { closedGate } from '../support/gate.ts'
 import { testRedis } from '../support/scene.ts'
 import { echoAt, redisProxy, speaker, startWorker, workerScene } from '../support/worker-stub.ts'
 import type { AddressInfo } from 'node:net'
@@ -52,8 +53,10 @@ describe('cancel', () => {
   test('is heeded also where the engine does not', async () => {
     const { settings, redis, key, streamKey, send, cancel, acknowledgedBy } = await workerScene()
     const stubborn = speaker(async (say, signal) => {
+      // It may be heard of before the answer to the cancel is here.
+      const aborted = once(signal, 'abort')
       await cancel('c-4')
-      await once(signal, 'abort')
+      await aborted
       say('too late')
       return 'too late'
     })
@@ -69,11 +72,13 @@ describe('cancel', () => {
     const proxy = await redisProxy()
     const { log } = await startWorker(settings, echoAt(20), proxy.url)
     await eventually('both are connected', () => log.named('redis.connected').length === 2)
-    proxy.faults.toServer.delayMs = 500
+    const subscription = closedGate()
+    proxy.faults.toServer = { until: subscription.opened }
     send('c-5', 'run-1', 'word '.repeat(10_000))
     await eventually('it runs', async () => (await entries('c-5')).length > 0)
     expect(await listeners('c-5')).toBe(0)
     await cancel('c-5')
+    subscription.open()
     await log.until('job.cancelled')
   })
 

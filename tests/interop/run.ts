@@ -13,7 +13,7 @@ const path = join(directory, 'report')
 const args = ['run', '--config', 'tests/vitest.config.ts', '--project', 'interop']
 const vitest = spawn('node_modules/.bin/vitest', [...args, ...process.argv.slice(2)], {
   stdio: 'inherit',
-  env: { ...process.env, INTEROP: 'all', INTEROP_REPORT: path },
+  env: { ...process.env, TESTS: 'interop', INTEROP_REPORT: path },
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => vitest.kill(signal))
 vitest.once('exit', (code, signal) => {

@@ -9,7 +9,7 @@ import { ownRedis, rabbitmqOfFile } from '../support/servers.ts'
 import {
   CONFIG_RIGHTS,
   commandsOf,
-  grantOnRabbitmq,
+  grantAllOnRabbitmq,
   grantOnRedis,
   urlFor,
 } from './support/deploy.ts'
@@ -22,15 +22,11 @@ const OTHERS = ['protollm-v1.1', 'celery-v2']
 const IDLE = 'llm-api-idle'
 const TO_IDLE = `/generate?queue_name=${IDLE}`
 
-const rabbitmq = rabbitmqOfFile(async (server) => {
-  for (const QUEUE_TYPE of ['classic', 'quorum']) {
-    await grantOnRabbitmq(server, { VHOST: QUEUE_TYPE, QUEUE_TYPE, ALLOWED_QUEUES: IDLE })
-    await server.control('set_permissions', '-p', QUEUE_TYPE, 'guest', '.*', '.*', '.*')
-  }
-  for (const DIALECT of OTHERS) {
-    await grantOnRabbitmq(server, { VHOST: DIALECT, DIALECT, ALLOWED_QUEUES: IDLE })
-    await server.control('set_permissions', '-p', DIALECT, 'guest', '.*', '.*', '.*')
-  }
+const rabbitmq = rabbitmqOfFile((server) => {
+  const ofTypes = ['classic', 'quorum'].map((type) => ({ VHOST: type, QUEUE_TYPE: type }))
+  const ofDialects = OTHERS.map((dialect) => ({ VHOST: dialect, DIALECT: dialect }))
+  const settings = [...ofTypes, ...ofDialects].map((own) => ({ ...own, ALLOWED_QUEUES: IDLE }))
+  return grantAllOnRabbitmq(server, settings)
 })
 
 async function scene(queueType: string, notifyConfig: string) {

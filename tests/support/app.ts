@@ -8,24 +8,24 @@ import type { Job, Outcome } from '../../src/job.ts'
 
 const succeeded: Outcome = { kind: 'succeeded', content: 'fine', model: 'm' }
 export const answerOf = (outcome: Outcome): Answer => ({
+  view: { id: 'j', status: outcome.kind, createdAt: null, finishedAt: null, outcome },
   outcome,
   isReplay: false,
   stages: { arm: 0.5, total: 2 },
-  createdAt: null,
 })
 
 const unreachable = async () => expect.unreachable()
-/** For tests that ask for none. */
-export const noJobs = {
-  jobs: {
-    view: unreachable,
-    admit: unreachable,
-    hold: unreachable,
-    cancel: unreachable,
-    follow: () => expect.unreachable(),
-  },
-  limits: { timeoutMs: 1_000, jobTtlMs: 10_000 },
+/** A gateway for tests that ask nothing of it. */
+export const noGateway = {
+  run: unreachable,
+  submit: unreachable,
+  view: unreachable,
+  hold: unreachable,
+  cancel: unreachable,
+  stream: () => expect.unreachable(),
+  follow: () => expect.unreachable(),
 }
+export const limits = { timeoutMs: 1_000, jobTtlMs: 10_000 }
 
 /** The app over a gateway that answers as told; nothing listens. */
 export function appWith(
@@ -35,8 +35,8 @@ export function appWith(
   const lines = new Lines()
   const spy = vi.fn<typeof run>(run)
   const app = createApp({
-    ...noJobs,
-    gateway: { run: spy, submit: async () => expect.unreachable() },
+    gateway: { ...noGateway, run: spy },
+    limits,
     queues: ['q', 'other'],
     maxBodyBytes,
     health: () => [{ name: 'broker', ready: false, detail: 'not connected' }],

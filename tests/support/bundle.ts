@@ -8,10 +8,10 @@ import { ROOT } from '../../dev/program.ts'
 const ENTRIES = ['src/main.ts', 'worker-stub/main.ts']
 
 /**
- * Makes one file of each program, as the build does, once for a run of the
- * tests: a suite that starts a hundred processes would else spend two minutes
- * of its CPU on the compiler. It is inside the repository, where the programs
- * find the packages whose files they serve. Returns the directory.
+ * Bundles each program into one file, as the build does, once for a run of the
+ * tests. The suite starts about a hundred processes, and the compiler would cost
+ * each of them a second of CPU. Returns the directory, which is inside the
+ * repository because the programs look there for packages whose files they serve.
  */
 export async function bundlePrograms(): Promise<string> {
   mkdirSync(join(ROOT, '.cache'), { recursive: true })
@@ -39,7 +39,7 @@ export function removePrograms(directory: string): void {
   rmSync(directory, { recursive: true, force: true })
 }
 
-/** What to start for this source; what is no source of ours is started as it is. */
+/** The file to start for this source. An entry that is not one of our sources is started as it is. */
 export function programOf(entry: string): string {
   return ENTRIES.includes(entry) ? join(inject('programs'), entry.replace(/\.ts$/, '.mjs')) : entry
 }

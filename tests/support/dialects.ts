@@ -23,7 +23,7 @@ export async function dialectScene(dialect: DialectName, more: Settings = {}) {
   const { redis, channel, depth, take } = scene
   const statusKey = (id: string): string => `${status}:${id}`
   const metaKey = (id: string): string => `celery-task-meta-${id}`
-  /** The key that tells of the end; the keys of ours are named by it. */
+  /** The key that holds the end of a job. The claim's key is made from it. */
   const resultKeys = {
     'protollm-v1': scene.key,
     'protollm-v1.1': statusKey,

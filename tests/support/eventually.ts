@@ -23,7 +23,7 @@ export async function eventually<T>(
     }
     const waitedMs = performance.now() - started
     if (waitedMs > timeoutMs) throw new Error(`never: ${label} (last: ${String(seen)})`)
-    // Who has waited long need not look so often: a look may cost a request.
+    // A test that has waited long looks less often, because a look may cost a request.
     await delay(Math.min(10 + waitedMs / 20, 100))
   }
 }

@@ -1,4 +1,4 @@
-/** What waits for it comes through when the test opens it, and not by the clock. */
+/** A promise that the test resolves: the test decides when something comes through, and not the clock. */
 export interface Gate {
   readonly opened: Promise<void>
   readonly open: () => void

@@ -10,7 +10,7 @@ declare module 'vitest' {
   }
 }
 
-/** One RabbitMQ and one Redis for all projects of a run: the first project that is set up starts them. */
+/** The first project of a run starts RabbitMQ and Redis, and all projects share them. */
 export default async function setup({
   vitest,
 }: TestProject): Promise<(() => Promise<void>) | undefined> {

@@ -22,12 +22,12 @@ export interface Reply {
 }
 
 export interface AskOptions {
-  /** Closes the connection in the middle of the request: the client leaves. */
+  /** Its abort closes the connection in the middle of the request, as a client does that leaves. */
   readonly signal?: AbortSignal
   readonly agent?: Agent
 }
 
-/** One request over one connection, nothing repeated; rejects where no whole answer comes. */
+/** Sends one request and never repeats it. Rejects if the answer does not arrive whole. */
 export async function ask(
   url: string,
   method: 'GET' | 'POST' | 'DELETE',
@@ -86,6 +86,6 @@ export function leavable(url: string, id: string, headers: Record<string, string
   return { answer, left, leave: () => client.abort() }
 }
 
-/** Asks for a job and leaves after so many milliseconds, unless it was answered before. */
+/** A client that asks for a job and leaves after so many milliseconds, if it has no answer by then. */
 export const leaveAfter = (url: string, id: string, ms: number): Promise<unknown> =>
   generate(url, id, 'x', { signal: AbortSignal.timeout(Math.round(ms)) }).catch(() => 'left')

@@ -19,17 +19,23 @@ export interface GatewayProgram extends Program {
   readonly url: string
 }
 
-/** Resolves when it is ready to take jobs. */
-export async function startGatewayProgram(settings: Settings): Promise<GatewayProgram> {
-  const program = startProgram('src/main.ts', settings)
+/** Resolves when it is ready to take jobs. `entry`: another version's. */
+export async function startGatewayProgram(
+  settings: Settings,
+  entry = 'src/main.ts',
+): Promise<GatewayProgram> {
+  const program = startProgram(entry, settings)
   const { url } = await program.log.until('gateway.listening')
   await eventually('the gateway process is ready', () => isReady(String(url)))
   return { ...program, url: String(url) }
 }
 
-/** Resolves when it takes jobs from the queue. */
-export async function startWorkerProgram(settings: Settings): Promise<Program> {
-  const program = startProgram('worker-stub/main.ts', settings)
+/** Resolves when it takes jobs from the queue. `entry`: another version's. */
+export async function startWorkerProgram(
+  settings: Settings,
+  entry = 'worker-stub/main.ts',
+): Promise<Program> {
+  const program = startProgram(entry, settings)
   await program.log.until('worker.consuming')
   return program
 }

@@ -5,7 +5,7 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 export interface LinkFault {
   /** Every chunk comes so much later, in order. */
   delayMs?: number
-  /** Every chunk waits for this, in order: what must come first has come then, however slow the machine is. */
+  /** Every chunk waits until this resolves, and the order stays. Unlike a delay, it is long enough on a slow machine. */
   until?: Promise<unknown>
   /** Bytes are swallowed; the connection stays open. */
   blackHole?: boolean
@@ -21,14 +21,14 @@ export interface LinkFaults {
   toClient: LinkFault
 }
 
-/** What Redis says of a key: that its events are subscribed to, and that it was set. */
+/** What Redis sends about a key: the acknowledgement of a SUBSCRIBE to its events, and the event of a SET. */
 export function saidOf(key: string): { readonly subscribed: string; readonly set: string } {
   const channel = `__keyspace@0__:${key}`
   const text = `$${channel.length}\r\n${channel}\r\n`
   return { subscribed: `subscribe\r\n${text}`, set: `${text}$3\r\nset\r\n` }
 }
 
-/** So much of what a server said last is kept, for a text may come in two chunks. */
+/** So many characters of a server's last output are kept, because a text may arrive in two chunks. */
 const TAIL = 4_096
 
 /**
@@ -68,8 +68,8 @@ export class LinkProxy {
   }
 
   /**
-   * Resolves when a server has said this, after a turn of the event loop in which
-   * a client in this process has read it: by then it knows, unless this link holds it up.
+   * Resolves when the server has sent this text and the event loop has turned. A
+   * client in this process has read the text by then, unless this link holds it up.
    */
   async said(text: string): Promise<void> {
     await new Promise<void>((resolve) => {

@@ -1,15 +1,15 @@
+import { jobKeysOf } from '../../src/redis/record/job-records.ts'
+import type { JobRecord } from '../../src/redis/record/record.ts'
 import type { TestRedis } from './scene.ts'
 
-/** The keys beside a job's result, as the tests know them: no test types one out. */
-export const claimKey = (resultKey: string): string => `{${resultKey}}:claim`
-export const cancelKey = (resultKey: string): string => `{${resultKey}}:cancel`
-export const deltasKey = (resultKey: string): string => `{${resultKey}}:deltas`
-/** The index of the sweep. */
-export const pendingKey = (prefix: string): string => `${prefix}:@pending`
+/** The keys beside a job's result. Tests get them here, and type none of them out. */
+export const claimKey = (resultKey: string): string => jobKeysOf([resultKey]).record
+export const cancelKey = (resultKey: string): string => jobKeysOf([resultKey]).cancel
+export const deltasKey = (resultKey: string): string => jobKeysOf([resultKey]).deltas
 
 export type ClaimState = 'claimed' | 'published' | 'done' | 'cancelled'
 
-/** What a claim says, as far as the tests ask. */
+/** The part of a claim that tests look at. */
 export interface Claim {
   readonly run: string
   readonly state: string
@@ -22,39 +22,69 @@ export interface Claim {
 
 export type ClaimRecord = ReturnType<typeof claimRecord>
 
+/** A reader of the usual path gives the result the record's life within this time, and writes no other mark. */
+const READ_WITHIN_MS = 2_000
+
 /**
- * The claim of the job with this result key: to be looked at, and to be put
- * into states that are hard to time. Only this file knows how it is stored.
+ * The claim of the job with this result key. A test can look at it, and put it
+ * into states that are hard to time. Only this file knows how a claim is stored.
  */
 export function claimRecord(redis: TestRedis, resultKey: string) {
   const key = claimKey(resultKey)
-  const get = async (): Promise<Claim | undefined> => {
-    const { run, state = '', outcome, fingerprint, holder, since } = await redis.hGetAll(key)
-    return run === undefined
-      ? undefined
-      : { run, state, outcome, fingerprint, holder, since: Number(since) }
+  const now = async (): Promise<number> => {
+    const [seconds, micros] = await redis.time()
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
   }
-  /** By the clock of Redis. */
-  const msAgo = async (ms: number): Promise<string> =>
-    String(Number((await redis.time())[0]) * 1000 - ms)
+  const read = async () => {
+    const [text, life, resultLife] = await Promise.all([
+      redis.get(key),
+      redis.pTTL(key),
+      redis.pTTL(resultKey),
+    ])
+    return text === null ? undefined : { record: JSON.parse(text) as JobRecord, life, resultLife }
+  }
+  const get = async (): Promise<Claim | undefined> => {
+    const found = await read()
+    if (found === undefined) return undefined
+    const { record, life, resultLife } = found
+    const wasRead = resultLife >= life && resultLife <= life + READ_WITHIN_MS
+    const { run, outcome, fingerprint, holder } = record
+    const state = record.state ?? (wasRead ? 'done' : 'claimed')
+    const since = record.since ?? (await now()) - (record.life - life)
+    return { run, state, outcome, fingerprint, holder, since }
+  }
+  const change = async (changes: Partial<Record<keyof JobRecord, unknown>>): Promise<void> => {
+    const found = await read()
+    if (found === undefined) throw new Error('there is no record')
+    await redis.set(key, JSON.stringify({ ...found.record, ...changes }), {
+      expiration: 'KEEPTTL',
+    })
+  }
+  const unmarked = { state: undefined, outcome: undefined, finished: undefined, left: undefined }
   return {
+    key,
     get,
     run: async () => (await get())?.run,
     state: async () => (await get())?.state,
     exists: async () => (await redis.exists(key)) === 1,
     /** Milliseconds until Redis forgets it; -1 where it never does. */
     lifeMs: () => redis.pTTL(key),
-    /** For a test that stands in for the gateway: a claim of this run, and no more in it. */
-    create: (run: string) => redis.hSet(key, { run }),
+    /** Makes a claim that names this run and nothing else, for a test without a gateway. */
+    create: async (run: string) => {
+      const [life, keep] = [120_000, 60_000]
+      const who = { run, fingerprint: '', owner: '', holder: 'a test' }
+      const record: JobRecord = { v: 1, ...who, created: await now(), life, keep }
+      await redis.set(key, JSON.stringify(record), { expiration: { type: 'PX', value: life } })
+    },
     /** As if it had been released, or Redis had lost it. */
     remove: () => redis.del(key),
-    setState: (state: ClaimState) => redis.hSet(key, { state }),
+    setState: (state: ClaimState) =>
+      change(state === 'claimed' ? unmarked : { ...unmarked, state }),
     /** As a replica leaves it that died between its claim and its publish. */
-    abandon: async (agoMs: number) =>
-      redis.hSet(key, { state: 'claimed', since: await msAgo(agoMs) }),
+    abandon: async (agoMs: number) => change({ ...unmarked, since: (await now()) - agoMs }),
     /** Makes it so old, in the state in which it is. */
-    age: async (ms: number) => redis.hSet(key, { since: await msAgo(ms) }),
+    age: async (ms: number) => change({ since: (await now()) - ms }),
     /** The life of its job is over. */
-    expire: () => redis.hSet(key, { deadline: '1' }),
+    expire: async () => redis.pExpire(key, (await read())?.record.keep ?? 1),
   }
 }

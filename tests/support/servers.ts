@@ -27,6 +27,9 @@ export async function ownRabbitmq(): Promise<Server & { readonly keeper: Keeper 
   return { ...(await start().catch(start)), keeper }
 }
 
+/** Its start alone may take two minutes on a busy machine, and each call of its tool some seconds. */
+const STARTS_AND_IS_PREPARED_MS = 240_000
+
 /** One for all tests of a file, because it takes long to start; `prepare` is run once. */
 export function rabbitmqOfFile(
   prepare: (server: Server) => Promise<void> = async () => {},
@@ -35,7 +38,7 @@ export function rabbitmqOfFile(
   beforeAll(async () => {
     rabbitmq = await ownRabbitmq()
     await prepare(rabbitmq)
-  }, 120_000)
+  }, STARTS_AND_IS_PREPARED_MS)
   afterAll(async () => {
     await rabbitmq.close()
     await rabbitmq.keeper.close()

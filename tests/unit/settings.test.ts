@@ -1,8 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import packageJson from '../../package.json' with { type: 'json' }
 import { gatewaySettingNames, readConfig } from '../../src/config.ts'
-import { VERSION } from '../../src/version.ts'
 import { readWorkerConfig, workerSettingNames } from '../../worker-stub/config.ts'
 
 const read = (path: string): string =>
@@ -57,8 +55,4 @@ describe('the settings', () => {
     expect(missing).toEqual([])
     for (const name of ofCompose) expect(compose).toContain(`\${${name}:-`)
   })
-})
-
-test('the version is that of the package', () => {
-  expect(VERSION).toBe(packageJson.version)
 })

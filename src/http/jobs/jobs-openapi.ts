@@ -1,51 +1,53 @@
 import { EVENT_ID } from '../../gateway/event-log.ts'
-import { IDEMPOTENCY_KEY, JobRequest, MAX_TTL_S, ttlUpTo } from './jobs-routes.ts'
-import { JobId } from '../job-request.ts'
+import { JobId } from '../native/job-request.ts'
 import {
   ACCEPTED,
-  ANSWER_HEADERS,
   APPLIED,
   EVENTS,
   JOB,
-  JOB_ID,
   LINKS_BY_BODY,
   LOCATION,
   NOT_FOUND,
   READ_FAILURES,
   SUBMIT_FAILURES,
+  linksBy,
+  problem,
+} from '../native/native-openapi.ts'
+import { NATIVE_SCHEMAS, problemSchema, schemaRef } from '../native/native-schemas.ts'
+import {
+  JOB_ID,
+  OUTCOME_HEADERS,
   body,
   header,
   json,
-  linksBy,
-  problem,
+  jsonSchema,
   query,
 } from '../openapi/openapi-parts.ts'
-import { jsonSchema, problemOf, schemaRef } from '../openapi/openapi-schemas.ts'
-import type { JobsOptions } from './jobs-routes.ts'
-import type { JsonObject, Operation, Paths } from '../openapi/openapi-schemas.ts'
+import { IDEMPOTENCY_KEY, JobRequest, MAX_TTL_S, ttlUpTo } from './jobs-request.ts'
+import type { AppOptions } from '../app-options.ts'
+import type { Contract, JsonObject, Operation } from '../openapi/openapi-parts.ts'
 
-/** What the contract says of one gateway, by its settings. */
-export type ContractOptions = Pick<JobsOptions, 'queues' | 'limits'>
+type Options = Pick<AppOptions, 'queues' | 'limits'>
 
 const PATH_ID = {
   name: 'id',
   in: 'path',
   required: true,
   description: 'The `job_id`',
-  schema: { type: 'string', pattern: jsonSchema(JobId, 'input').pattern },
+  schema: { type: 'string', pattern: jsonSchema(JobId).pattern },
   example: '12345',
 }
 
-/** One of content and messages, within what this gateway allows. */
-function jobRequest({ queues, limits }: ContractOptions): JsonObject {
-  const { properties, ...request } = jsonSchema(JobRequest, 'input')
+/** The request's schema, with the queues and the longest time to live of this gateway. */
+function jobRequest({ queues, limits }: Options): JsonObject {
+  const { properties, ...request } = jsonSchema(JobRequest)
   const ttl = ttlUpTo(Math.min(MAX_TTL_S, limits.jobTtlMs / 1000))
   return {
     ...request,
     properties: {
       ...(properties as JsonObject),
       queue_name: { anyOf: [{ enum: queues }, { type: 'null' }], default: null },
-      ttl: jsonSchema(ttl, 'input'),
+      ttl: jsonSchema(ttl),
     },
     oneOf: [
       { properties: { content: { type: 'string' } }, required: ['content'] },
@@ -54,25 +56,29 @@ function jobRequest({ queues, limits }: ContractOptions): JsonObject {
   }
 }
 
-const submit = (options: ContractOptions): Operation => ({
+const submit = (options: Options): Operation => ({
   operationId: 'submit_job',
-  summary: 'Hand in a job, and leave',
+  summary: 'Submit a job without waiting for it',
   tags: ['jobs'],
   parameters: [
-    header('Prefer', '`wait=10`: the seconds it is held at most, up to TIMEOUT', {
-      examples: ['wait=10'],
-    }),
+    header(
+      'Prefer',
+      '`wait=10`: wait at most 10 s for the outcome, and never longer than TIMEOUT',
+      {
+        examples: ['wait=10'],
+      },
+    ),
     header(
       'Idempotency-Key',
-      'Makes the id, and so goes with no `job_id`. The same key and payload join the job or replay ' +
-        'its outcome, another payload is a 422',
+      'The id is made from this key, so it cannot be sent with a `job_id`. The same key with the ' +
+        'same payload joins the job or gets its outcome. With another payload it is a 422',
       { pattern: IDEMPOTENCY_KEY.source },
     ),
   ],
   requestBody: body(jobRequest(options), { content: 'What is AI?' }),
   responses: {
     200: {
-      ...json('It has ended', JOB, { ...ANSWER_HEADERS, ...APPLIED, ...LOCATION }),
+      ...json('The job has ended', JOB, { ...OUTCOME_HEADERS, ...APPLIED, ...LOCATION }),
       ...LINKS_BY_BODY,
     },
     202: ACCEPTED,
@@ -81,7 +87,7 @@ const submit = (options: ContractOptions): Operation => ({
       description: 'The request is invalid, or its Idempotency-Key was used for another payload',
       content: {
         'application/json': { schema: schemaRef('ValidationError') },
-        'application/problem+json': { schema: problemOf(422) },
+        'application/problem+json': { schema: problemSchema(422) },
       },
     },
     502: problem(502, 'The result cannot be read'),
@@ -90,11 +96,11 @@ const submit = (options: ContractOptions): Operation => ({
 
 const VIEW = {
   operationId: 'job',
-  summary: 'How a job stands',
+  summary: 'Get a job',
   tags: ['jobs'],
   parameters: [
     PATH_ID,
-    header('Prefer', '`wait=10`: the seconds to hold until it has ended', {
+    header('Prefer', '`wait=10`: answer when the job has ended, after 10 s at the latest', {
       examples: ['wait=10'],
     }),
   ],
@@ -107,7 +113,7 @@ const VIEW = {
 
 const CANCEL = {
   operationId: 'cancel_job',
-  summary: 'Cancel a job, whoever waits for it',
+  summary: 'Cancel a job for all clients that wait for it',
   tags: ['jobs'],
   parameters: [PATH_ID],
   responses: {
@@ -117,21 +123,25 @@ const CANCEL = {
   },
 }
 
-/** Empty is as good as absent. */
-const LAST_EVENT = { pattern: `${EVENT_ID.source.slice(0, -1)}?$`, examples: ['1795373072512-0'] }
+/** An empty value counts as absent. */
+const LAST_EVENT = { pattern: `^$|${EVENT_ID.source}`, examples: ['1795373072512-0'] }
 
 const FOLLOW = {
   operationId: 'job_events',
-  summary: 'What happens to a job, as it happens',
+  summary: 'Follow a job: its events as they happen',
   tags: ['jobs'],
   parameters: [
     PATH_ID,
     header(
       'Last-Event-ID',
-      'Of the last event one has: what follows it is sent, on any replica; after `done`, 204',
+      'The id of the last event that the client received. The answer begins after it, on any ' +
+        'replica. After `done` it is a 204',
       LAST_EVENT,
     ),
-    query('after', 'The same, for whoever can set no header', { type: 'string', ...LAST_EVENT }),
+    query('after', 'The same, for a client that cannot set the header', {
+      type: 'string',
+      ...LAST_EVENT,
+    }),
   ],
   responses: {
     200: {
@@ -140,16 +150,18 @@ const FOLLOW = {
       content: EVENTS,
       ...linksBy('$request.path.id'),
     },
-    204: { description: 'It was told already that the job is done', headers: JOB_ID },
+    204: { description: 'The client has already received `done`', headers: JOB_ID },
     404: NOT_FOUND,
-    422: json('No event has such an id', schemaRef('ValidationError')),
+    422: json('This is not the id of an event', schemaRef('ValidationError')),
     ...READ_FAILURES,
   },
 }
 
-/** Jobs that can be left and come back to. */
-export const jobPaths = (options: ContractOptions): Paths => ({
-  '/jobs': { post: submit(options) },
-  '/jobs/{id}': { get: VIEW, delete: CANCEL },
-  '/jobs/{id}/events': { get: FOLLOW },
+export const jobsContract = (options: Options): Contract => ({
+  paths: {
+    '/jobs': { post: submit(options) },
+    '/jobs/{id}': { get: VIEW, delete: CANCEL },
+    '/jobs/{id}/events': { get: FOLLOW },
+  },
+  schemas: NATIVE_SCHEMAS,
 })

@@ -1,31 +1,27 @@
 import { Hono } from 'hono'
 import * as v from 'valibot'
 import { GatewayError } from '../../errors.ts'
-import { accepted, replayed, serverTiming, viewAfter } from '../accepted.ts'
-import { headerOf, object } from '../body.ts'
-import { clientOf } from '../context.ts'
-import { sendEvents } from '../job-events.ts'
+import { clientOf, preferenceIn, replayed, serverTiming } from '../context.ts'
+import { accepted, viewAfter } from '../native/accepted.ts'
+import { jobEvents } from '../native/job-events.ts'
 import {
   JobId,
   Messages,
   Meta,
-  OWNER,
   Priority,
-  givenId,
+  invalidQueue,
   metaOf,
-  queueProblem,
+  object,
   readBody,
   validOrThrow,
-} from '../job-request.ts'
-import { preferenceOf } from '../prefer.ts'
+} from '../native/job-request.ts'
+import { OWNER } from '../job-id.ts'
+import { sendEvents } from '../sse.ts'
 import type { Context } from 'hono'
-import type { Answer, Gateway } from '../../gateway/gateway.ts'
-import type { Jobs } from '../../gateway/jobs.ts'
+import type { Answer } from '../../gateway/gateway.ts'
 import type { Job } from '../../job.ts'
-import type { Log } from '../../telemetry/log.ts'
+import type { AppOptions } from '../app-options.ts'
 import type { HttpEnv } from '../context.ts'
-import type { Problem } from '../errors.ts'
-import type { RequestOptions } from '../job-request.ts'
 import type { Preference } from '../prefer.ts'
 
 export const GenerateRequest = object({
@@ -41,21 +37,13 @@ export const ChatRequest = object({
   meta: Meta,
   messages: Messages,
 })
-export const ContentResponse = v.object({ content: v.string() })
 
-export interface ProtollmOptions extends RequestOptions {
-  readonly gateway: Pick<Gateway, 'run' | 'submit'>
-  readonly jobs: Pick<Jobs, 'view' | 'admit' | 'follow'>
-  readonly limits: { readonly timeoutMs: number }
-  readonly log: Log
-}
-
-/** The two routes of protollm_api, for its clients: drop-in, but with honest statuses. */
-export function protollmRoutes(options: ProtollmOptions): Hono<HttpEnv> {
+/** The two routes of protollm_api. Its clients need no change, but get an honest status where it answers 200. */
+export function protollmRoutes(options: AppOptions): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>()
   routes.post('/generate', async (c) => {
     const { value, queue, isStream } = await readRequest(c, GenerateRequest, options)
-    // As protollm_api does it: a chat of one message.
+    // protollm_api also sends the prompt as a chat of one message.
     const messages = [{ role: 'user', content: value.content }]
     const job = jobOf(value, { queue, messages, source: 'local' })
     return isStream ? stream(c, job, options) : answer(c, job, options)
@@ -69,25 +57,27 @@ export function protollmRoutes(options: ProtollmOptions): Hono<HttpEnv> {
   return routes
 }
 
-/** Body and query, or an InvalidRequest with all their problems at once. */
+interface ProtollmRequest<T> {
+  readonly value: T
+  readonly queue: string
+  readonly isStream: boolean
+}
+
+/** Reads body and query. Throws an InvalidRequest with everything that is wrong with both. */
 async function readRequest<T extends v.GenericSchema<unknown, object>>(
   c: Context<HttpEnv>,
   schema: T,
-  options: ProtollmOptions,
-): Promise<{
-  readonly value: v.InferOutput<T>
-  readonly queue: string
-  readonly isStream: boolean
-}> {
+  options: Pick<AppOptions, 'queues' | 'maxBodyBytes'>,
+): Promise<ProtollmRequest<v.InferOutput<T>>> {
   const body = await readBody(c, schema, options)
   const queue = c.req.query('queue_name') ?? options.queues[0]
   const stream = c.req.query('stream') ?? 'false'
-  const problems: Problem[] = queueProblem(queue, ['query', 'queue_name'], options)
+  const invalid = invalidQueue(queue, ['query', 'queue_name'], options)
   if (stream !== 'true' && stream !== 'false') {
     const msg = "Input should be 'true' or 'false'"
-    problems.push({ type: 'bool_parsing', loc: ['query', 'stream'], msg, input: stream })
+    invalid.push({ type: 'bool_parsing', loc: ['query', 'stream'], msg, input: stream })
   }
-  return { value: validOrThrow(body, problems), queue, isStream: stream === 'true' }
+  return { value: validOrThrow(body, invalid), queue, isStream: stream === 'true' }
 }
 
 function jobOf(
@@ -95,14 +85,14 @@ function jobOf(
   { queue, messages, source }: Pick<Job, 'queue' | 'messages' | 'source'>,
 ): Job {
   const { job_id, priority, meta } = request
-  return { ...givenId(job_id), owner: OWNER, queue, messages, meta: metaOf(meta), priority, source }
+  return { id: job_id, owner: OWNER, queue, messages, meta: metaOf(meta), priority, source }
 }
 
-/** The outcome, or where to ask for it, if that is preferred. */
-async function answer(c: Context<HttpEnv>, job: Job, options: ProtollmOptions): Promise<Response> {
-  const { gateway, jobs } = options
+/** Answers with the content, or with the place to find the job if the client prefers that. */
+async function answer(c: Context<HttpEnv>, job: Job, options: AppOptions): Promise<Response> {
+  const { gateway } = options
   c.env.jobId = job.id
-  const preference = preferenceOf(headerOf(c, 'prefer'), options.limits.timeoutMs)
+  const preference = preferenceIn(c, options.limits.timeoutMs)
   if (preference.isAsync) {
     const { view, isReplay } = await gateway.submit(job)
     return accepted(view, preference, { status: 202, headers: replayed(isReplay) })
@@ -114,31 +104,17 @@ async function answer(c: Context<HttpEnv>, job: Job, options: ProtollmOptions): 
     return content(job, found, preference)
   } catch (error) {
     if (!isKept || !(error instanceof GatewayError) || error.code !== 'timed_out') throw error
-    return accepted(await viewAfter(error, jobs, job), preference, { status: 202 })
+    const view = await viewAfter(error, job, () => gateway.view(job))
+    return accepted(view, preference, { status: 202 })
   }
 }
 
-/** It goes on when this request is left: it can be resumed at its own place. */
-async function stream(c: Context<HttpEnv>, job: Job, options: ProtollmOptions): Promise<Response> {
-  const { gateway, jobs, log } = options
+/** Answers with the events of the job. When the client leaves, the job keeps running and can be resumed at /jobs. */
+async function stream(c: Context<HttpEnv>, job: Job, options: AppOptions): Promise<Response> {
+  const { gateway, log } = options
   c.env.jobId = job.id
-  const client = clientOf(c.env.outgoing)
-  // Before the publish: once it is accepted, nobody is told that it was not.
-  const place = await jobs.admit(client)
-  try {
-    await gateway.submit(job)
-    const events = jobs.follow(job, undefined, client, place)
-    return await sendEvents(c, events, log, { location: `/jobs/${job.id}` }).catch(goesOn)
-  } finally {
-    place.leave()
-  }
-}
-
-/** What is told when its events cannot be read, and it runs. */
-function goesOn(cause: unknown): never {
-  const { code } = cause as Partial<GatewayError>
-  if (code !== 'results_down' && code !== 'not_found') throw cause
-  throw new GatewayError('interrupted', 'its events cannot be read now; the job goes on', { cause })
+  const events = gateway.stream(job, clientOf(c.env.outgoing))
+  return sendEvents(c, events, jobEvents(c, log), { location: `/jobs/${job.id}` })
 }
 
 function content(
@@ -148,7 +124,7 @@ function content(
 ): Response {
   switch (outcome.kind) {
     case 'succeeded':
-      // Not by the context, which makes a Headers of these: the server writes them as they are.
+      // Plain headers, which the Node server writes as they are. Hono's context would build a Headers object first.
       return new Response(JSON.stringify({ content: outcome.content }), {
         headers: {
           'content-type': 'application/json',

@@ -61,6 +61,7 @@ test(
       workerSettings: { RABBIT_MQ_URL: workerLink.url },
       gateways: own as Record<string, string>[],
       ratePerS: RATE_PER_S,
+      maxPending: 2_000,
       workMs: 100,
       workers: 2,
     })

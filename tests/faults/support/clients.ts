@@ -3,6 +3,7 @@ import { Agent } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { generate } from '../../support/http-client.ts'
 import { CANARY } from './canary.ts'
+import { Stalls } from './stalls.ts'
 import type { Reply } from '../../support/http-client.ts'
 import type { AnswerClass, Attempt, History, JobRecord } from './history.ts'
 
@@ -35,6 +36,7 @@ export class Clients {
   readonly #options: ClientsOptions
   readonly #agent: Agent
   readonly #pending = new Set<Promise<void>>()
+  readonly #stalls = new Stalls()
   #running: Promise<void> = Promise.resolve()
   #isStopping = false
 
@@ -75,6 +77,7 @@ export class Clients {
     }
     await Promise.all(Array.from({ length: 32 }, work))
     this.#agent.destroy()
+    this.#stalls.stop()
   }
 
   async #sendAtRate(): Promise<void> {
@@ -110,8 +113,10 @@ export class Clients {
     const urls = this.#options.urls()
     const url = urls[(attempt + job.id.charCodeAt(0)) % urls.length] as string
     const startedAt = performance.now()
+    const stalledBefore = this.#stalls.ms
     const got = await this.#generate(url, job)
-    const made = { ...got, startedAt, ms: performance.now() - startedAt, isLastAsk }
+    const stalledMs = this.#stalls.ms - stalledBefore
+    const made = { ...got, startedAt, ms: performance.now() - startedAt - stalledMs, isLastAsk }
     job.attempts.push(made)
     return made
   }

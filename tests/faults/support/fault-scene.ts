@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
+import { isLong } from '../../support/long.ts'
 import { metricsOf } from '../../support/metrics.ts'
 import { startGatewayProgram } from '../../support/program.ts'
 import { freshSettings } from '../../support/scene.ts'
@@ -21,6 +22,8 @@ export interface FaultOptions {
   /** Settings of one gateway each; as many are started. */
   readonly gateways?: readonly Settings[]
   readonly ratePerS?: number
+  /** Requests open at once. A machine that is too slow for the rate gets the load that it can bear. */
+  readonly maxPending?: number
   readonly retries?: boolean
   /** What the engine takes for a job at most, in milliseconds. */
   readonly workMs?: number
@@ -46,12 +49,14 @@ export interface FaultScene {
   ) => Promise<Counts & { readonly codes: Record<string, number> }>
 }
 
+const RATE_PER_S = isLong ? 100 : 50
+
 /** Every job is durable here: FAULTS promises the rest for our stub on a durable queue. */
 const DEFAULTS = { QUEUE_DURABLE: 'true', TIMEOUT: '8', LOG_LEVEL: 'info' }
 
 /** Gateways as processes, the stub with an engine that writes down what it does, and clients under load. */
 export async function startFaultScene(options: FaultOptions = {}): Promise<FaultScene> {
-  const { ratePerS = 100, retries = false, gateways: each = [{}] } = options
+  const { ratePerS = RATE_PER_S, retries = false, gateways: each = [{}] } = options
   const settings = { ...freshSettings(), ...DEFAULTS, ...options.settings }
   const history = new History()
   const workers = Array.from({ length: options.workers ?? 1 }, () =>
@@ -65,7 +70,7 @@ export async function startFaultScene(options: FaultOptions = {}): Promise<Fault
     history,
     urls: () => gateways.map(({ url }) => url),
     ratePerS,
-    maxPending: 2_000,
+    maxPending: options.maxPending ?? 300,
     deadlineMs: Number(settings.TIMEOUT) * 1000,
     retries,
   })

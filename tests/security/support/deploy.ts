@@ -44,13 +44,8 @@ export async function grantOnRedis(
   }
 }
 
-const done = new Set<string>()
-
-/** Runs `deploy/rabbitmq/permissions.sh` with a rabbitmqctl that only notes its calls, and does those to the broker. */
-export async function grantOnRabbitmq(
-  rabbitmq: Server,
-  settings: Readonly<Record<string, string>>,
-): Promise<void> {
+/** The calls of rabbitmqctl that `deploy/rabbitmq/permissions.sh` makes with these settings. */
+function callsOf(settings: Readonly<Record<string, string>>): string[][] {
   const directory = mkdtempSync(join(tmpdir(), 'permissions-'))
   try {
     const calls = join(directory, 'calls')
@@ -66,14 +61,60 @@ export async function grantOnRabbitmq(
         WORKER_PASSWORD: passwordOf('llm-worker'),
       },
     })
-    for (const call of readFileSync(calls, 'utf8').trimEnd().split('\n')) {
-      // A login is the same in each virtual host, and each call takes seconds.
-      if (done.has(rabbitmq.url + call)) continue
-      done.add(rabbitmq.url + call)
-      await rabbitmq.control(...call.split('\0').slice(0, -1))
-    }
+    const lines = readFileSync(calls, 'utf8').trimEnd().split('\n')
+    return lines.map((line) => line.split('\0').slice(0, -1))
   } finally {
     rmSync(directory, { recursive: true })
+  }
+}
+
+/** Runs the script with a rabbitmqctl that only notes its calls, and does those to the broker, one by one. */
+export async function grantOnRabbitmq(
+  rabbitmq: Server,
+  settings: Readonly<Record<string, string>>,
+): Promise<void> {
+  for (const call of callsOf(settings)) await rabbitmq.control(...call)
+}
+
+/**
+ * The same for several settings, and all rights for the login of the tests, in
+ * one call: each one starts a virtual machine, which takes seconds. The calls
+ * become what `rabbitmqctl import_definitions` reads.
+ */
+export async function grantAllOnRabbitmq(
+  rabbitmq: Server,
+  settings: readonly Readonly<Record<string, string>>[],
+): Promise<void> {
+  const definitions = new Definitions()
+  for (const each of settings) {
+    for (const call of callsOf(each)) definitions.add(call)
+    definitions.add(['set_permissions', '-p', each.VHOST ?? '', 'guest', '.*', '.*', '.*'])
+  }
+  const directory = mkdtempSync(join(tmpdir(), 'definitions-'))
+  try {
+    const file = join(directory, 'definitions.json')
+    writeFileSync(file, JSON.stringify(definitions))
+    await rabbitmq.control('import_definitions', file)
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/** https://www.rabbitmq.com/docs/definitions */
+class Definitions {
+  readonly vhosts: object[] = []
+  readonly users: object[] = []
+  readonly permissions: object[] = []
+
+  add([command = '', ...args]: readonly string[]): void {
+    const [first, second, user, configure, write, read] = args
+    if (command === 'add_vhost') this.vhosts.push({ name: first })
+    else if (command === 'add_user') this.users.push({ name: first, password: second, tags: '' })
+    else if (command === 'set_permissions' && first === '-p')
+      this.permissions.push({ vhost: second, user, configure, write, read })
+    // A user has no tags but those it is given.
+    else if (command !== 'set_user_tags' || second !== undefined)
+      throw new Error(`not known as a definition: ${command} ${args.join(' ')}`)
   }
 }
 

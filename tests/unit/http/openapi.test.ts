@@ -4,12 +4,12 @@ import packageJson from '../../../package.json' with { type: 'json' }
 import { createApp } from '../../../src/http/app.ts'
 import { STATUS } from '../../../src/http/errors.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
-import { noJobs } from '../../support/app.ts'
+import { limits, noGateway } from '../../support/app.ts'
 import { createLog } from '../../../src/telemetry/log.ts'
 
 const app = createApp({
-  ...noJobs,
-  gateway: { run: async () => expect.unreachable(), submit: async () => expect.unreachable() },
+  gateway: noGateway,
+  limits,
   queues: ['q', 'other'],
   maxBodyBytes: 1,
   health: () => [],

@@ -85,7 +85,7 @@ describe('echo engine with a speed', () => {
     while (performance.now() < blockedUntil);
     const before = said
     // What was due meanwhile is said in one turn; by timers it would be one word.
-    await eventually('it goes on', () => said > before)
+    await eventually('it continues', () => said > before)
     expect(said - before).toBeGreaterThan(150)
     abort.abort()
     await expect(running).rejects.toThrow('aborted')

@@ -1,0 +1,211 @@
+import { hash, randomUUID } from 'node:crypto'
+import { GatewayError, WireFormatError, acceptanceUnknown, jobConflict } from '../errors.ts'
+import { hasEnded, isDerivedId } from '../job.ts'
+import { errorFields } from '../telemetry/log.ts'
+import { cancelRun } from './cancel.ts'
+import { CLAIM_GRACE_MS } from './job-state.ts'
+import { lookAtJob } from './job-view.ts'
+import type { Standing } from '../dialect.ts'
+import type { Job, Outcome } from '../job.ts'
+import type { HintSource } from '../redis/push.ts'
+import type { JobKeys } from '../redis/record/record.ts'
+import type { Claim } from '../redis/record/claim.ts'
+import type { GatewayParts } from './gateway-parts.ts'
+import type { Ending } from './waiters.ts'
+
+type ClaimParts = Pick<
+  GatewayParts,
+  'dialect' | 'records' | 'announceCancel' | 'jobTtlMs' | 'resultTtlMs' | 'log' | 'metrics'
+>
+
+/** Who claims which id. */
+export interface Claimant {
+  readonly job: Job
+  readonly keys: JobKeys
+  readonly wireId: string
+  readonly fingerprint: string
+  /** Names the pending job among all processes. */
+  readonly asker: string
+}
+
+/** A claim, and when its reply was here, on the monotonic clock in ms. */
+export type Held = Claim & { readonly at: number }
+
+/** Claims the id as it is now. Rejects with `results_down` when Redis cannot be asked. */
+export async function claimJob(parts: ClaimParts, claimant: Claimant): Promise<Held> {
+  const { dialect, records, jobTtlMs, resultTtlMs: keepMs, metrics } = parts
+  const { job, keys, wireId, fingerprint, asker } = claimant
+  const claim = await records.claim({
+    keys,
+    fingerprint,
+    asker,
+    keepMs,
+    run: randomUUID(),
+    owner: job.owner,
+    jobTtlMs: job.ttlMs ?? jobTtlMs,
+    graceMs: CLAIM_GRACE_MS,
+    isDerived: isDerivedId(job.id),
+    prepared: dialect.prepare?.(job, wireId, new Date()) ?? [],
+  })
+  metrics.claims.inc({ result: claim.verdict })
+  if (claim.isLost) metrics.resultsLost.inc()
+  return { ...claim, at: performance.now() }
+}
+
+/**
+ * Claims the id while the subscription to its keys is made: one round trip on two
+ * connections. Both must have succeeded before anything is published.
+ */
+export async function claimArmed(
+  parts: ClaimParts,
+  claimant: Claimant,
+  armed: Promise<void>,
+): Promise<Held> {
+  const [arm, claim] = await Promise.allSettled([armed, claimJob(parts, claimant)])
+  if (claim.status === 'rejected') throw claim.reason
+  const { verdict } = claim.value
+  if (arm.status === 'rejected') {
+    if (verdict === 'new') await releaseJob(parts, claimant, claim.value.run)
+    const isInFlight = verdict === 'takeover' || verdict === 'joined'
+    throw isInFlight ? acceptanceUnknown(arm.reason) : arm.reason
+  }
+  return verdict === 'conflict' ? claimAfterItsEnd(parts, claimant, claim.value) : claim.value
+}
+
+/** The record is removed, as if the job had not been asked for. False when another replica has taken it over. */
+export async function releaseJob(
+  { dialect, records, log }: Pick<ClaimParts, 'dialect' | 'records' | 'log'>,
+  { job, keys, wireId, asker }: Claimant,
+  run: string,
+): Promise<boolean> {
+  try {
+    const prepared = dialect.prepare?.(job, wireId, new Date()) ?? []
+    return await records.release(keys, { run, asker, prepared })
+  } catch (error) {
+    // Redis cannot be asked: the record goes stale, and is taken over after the grace.
+    log.warn(errorFields(error), 'claim.release_failed')
+    return true
+  }
+}
+
+/** The process waits no more. Resolves with whether the job runs on, because others wait for it. */
+export async function leaveRun(
+  parts: ClaimParts,
+  { job, keys, wireId, asker }: Claimant,
+  { run, isSure }: Held,
+): Promise<boolean> {
+  const leaving = { asker, isSure }
+  try {
+    return (await cancelRun(parts, { keys, jobId: job.id, wireId, run, leaving })) === 'asked'
+  } catch (error) {
+    parts.log.warn(errorFields(error), 'claim.leave_failed')
+    return true
+  }
+}
+
+/** Another payload holds the id. If its result exists, that job has ended, and only no mark says so yet. */
+async function claimAfterItsEnd(parts: ClaimParts, claimant: Claimant, held: Held): Promise<Held> {
+  const { records } = parts
+  const { job, keys } = claimant
+  const seen = await lookAtJob(parts, job).catch(async (error: unknown) => {
+    // A result that no reader can read is an end, of the kind that a retry runs again.
+    if (!isUnreadable(error) || !held.isSure) throw error
+    await records.finish(keys, held.run, 'failed')
+    return undefined
+  })
+  if (seen !== undefined && !hasEnded(seen.view)) throw jobConflict()
+  const again = await claimJob(parts, claimant)
+  if (again.verdict === 'conflict') throw jobConflict()
+  return again
+}
+
+/** The result exists, and no reader can read it. */
+const isUnreadable = (error: unknown): boolean =>
+  error instanceof WireFormatError || (error instanceof GatewayError && error.code === 'bad_result')
+
+/** Why the keys are read: an event, the look after the SUBSCRIBE for a job in flight, the last look of a request. */
+export type ReadSource = HintSource | 'armed_read' | 'deadline'
+
+/** `moved`: another run has the id. `open`: no end yet, or none of this run. `unreadable`: an end all the same. */
+export type Found =
+  | { readonly kind: 'moved' }
+  | { readonly kind: 'open'; readonly status: 'queued' | 'running' }
+  | { readonly kind: 'ended'; readonly ending: Outcomes }
+  | { readonly kind: 'unreadable'; readonly error: unknown }
+
+/** How a job ended that has an outcome. */
+type Outcomes = Extract<Ending, { readonly outcome: Outcome }>
+
+export interface ReadOptions {
+  readonly source: ReadSource
+  /** The client's answer says when the job ended. */
+  readonly isAskedWhen: boolean
+}
+
+type ReadParts = Pick<GatewayParts, 'records' | 'dialect' | 'metrics' | 'log'>
+
+/** Reads a job's keys once. Never rejects: a Redis that cannot be asked now is read again when it is back. */
+export async function readOutcome(
+  parts: ReadParts,
+  { keys, job }: Claimant,
+  claim: Held,
+  { source, isAskedWhen }: ReadOptions,
+): Promise<Found> {
+  const { records, dialect, metrics, log } = parts
+  metrics.reads.inc({ source })
+  // A result that existed before we claimed may be an earlier run's. What an event tells of is newer.
+  const isUnsure = claim.isAnswered && !claim.isSure && source !== 'notification'
+  try {
+    const result = await records.read(keys, claim)
+    if (result.run !== null && result.run !== claim.run) return { kind: 'moved' }
+    const standing: Standing = result.isCancelled
+      ? { outcome: { kind: 'cancelled' } }
+      : dialect.decodeResult(result.values)
+    if (typeof standing === 'string') {
+      // Evicted, or deleted between the event and the read. A later event may still bring one.
+      if (source === 'notification' && result.values.every((value) => value === null)) {
+        metrics.resultsLost.inc()
+        log.warn({ job: job.id }, 'job.result_vanished')
+      }
+      return { kind: 'open', status: standing }
+    }
+    const { run, outcome } = standing
+    if (run !== undefined && run !== claim.run) {
+      log.warn({ job: job.id }, 'job.foreign_run')
+      const value = result.values[0] ?? ''
+      const dropping = records.dropForeign(keys, run, value, claim.verdict !== 'replay')
+      logged(parts, 'claim.drop_failed', dropping)
+      return { kind: 'open', status: 'queued' }
+    }
+    if (run === undefined && isUnsure) return { kind: 'open', status: 'queued' }
+    const { finished: finishedAt = Date.now() } =
+      typeof result.record === 'object' ? result.record : {}
+    const end = { kind: outcome.kind, finishedAt, isTold: isAskedWhen }
+    const settling = records.settle(keys, claim, result, end)
+    logged(parts, 'claim.finish_failed', settling)
+    // To be replayed, and no success after all: the job runs again.
+    if (claim.verdict === 'replay' && outcome.kind !== 'succeeded') {
+      await settling.catch(() => {})
+      return { kind: 'open', status: 'queued' }
+    }
+    const isReplay = source === 'armed_read' && claim.isAnswered
+    return { kind: 'ended', ending: { outcome, isReplay, finishedAt, readAt: performance.now() } }
+  } catch (error) {
+    if (!isUnreadable(error) || isUnsure) return { kind: 'open', status: 'queued' }
+    logged(parts, 'claim.finish_failed', records.finish(keys, claim.run, 'failed'))
+    return { kind: 'unreadable', error }
+  }
+}
+
+/** Work that the answer does not wait for. */
+function logged({ log }: ReadParts, event: string, work: Promise<unknown>): void {
+  work.catch((error: unknown) => log.warn(errorFields(error), event))
+}
+
+/** Two requests ask for the same job if these are equal. How long a client waits is no part of it. */
+export function fingerprintOf({ queue, messages, meta, priority, source }: Job): string {
+  const { temperature, tokensLimit, stopWords, model } = meta
+  const texts = messages.map(({ role, content }) => [role, content])
+  const canonical = [queue, texts, temperature, tokensLimit, stopWords, model, priority, source]
+  return hash('sha256', JSON.stringify(canonical), 'base64')
+}

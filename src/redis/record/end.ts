@@ -1,0 +1,43 @@
+import { ENDED, FINISH, HEAD, SURE, WRITE_RESULT } from './lua.ts'
+import { asItIs, jobScript } from './script.ts'
+import type { KindAsk } from './script.ts'
+
+interface EndAsk extends KindAsk {
+  readonly run: string
+  /** The process whose clients have all left. Absent: the job is cancelled although requests wait for it. */
+  readonly asker?: string
+  /** The caller knows that a result which exists is this run's. */
+  readonly isSure?: boolean
+}
+
+/** `moved`: another run has the id. `asked`: others still wait for it. */
+export type EndReply = 'moved' | 'ended' | 'asked' | 'cancelled'
+
+/**
+ * Cancels a job that has not ended: the record says so, the cancel key names the run,
+ * and the cancelled outcome is the result, which wakes all who wait, on all replicas.
+ */
+export const end = jobScript<EndAsk, EndReply, EndReply>(
+  `${HEAD}${ENDED}${SURE}${FINISH}${WRITE_RESULT}
+if not record or record.run ~= ask.run then return 'moved' end
+if ask.asker then
+  record.askers = record.askers or {[record.holder] = 1}
+  record.askers[ask.asker] = nil
+end
+local answered = ended()
+if not isInFlight() or (life <= record.keep and not ask.asker) or (answered and (ask.isSure or isSure(answered))) then
+  if ask.asker then save() end
+  return 'ended'
+end
+if ask.asker and next(record.askers) then
+  save()
+  return 'asked'
+end
+record.clean = true
+finish('cancelled', 'cancelled')
+redis.call('SET', cancelKey, record.run, 'PX', record.keep)
+writeResult(record.keep)
+return 'cancelled'
+`,
+  asItIs,
+)
