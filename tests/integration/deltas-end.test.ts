@@ -18,7 +18,7 @@ const LEAVE: End = ({ leave }) => leave('r1', 'r1')
 const READ: End = async (scene) => {
   const { records, keys } = scene
   await write(scene)
-  const claim = { run: 'r1', text: '', life: 0 }
+  const claim = { run: 'r1', text: '', sentAt: 0, life: 0 }
   await records.settle(keys, claim, await records.read(keys, claim), success())
 }
 const VIEW: End = async (scene) => {

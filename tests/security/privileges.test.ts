@@ -84,12 +84,19 @@ async function answeredJobs({ url }: Scene): Promise<void> {
 }
 
 /** Followed while it is streamed, and stopped while it waits. */
-async function followedJobs({ url, channel }: Scene): Promise<void> {
+async function followedJobs({ url, channel, admin }: Scene): Promise<void> {
   const { body } = await submit(url, { content: 'one two three' })
   const events = await (await readEvents(`${url}/jobs/${body.job_id}/events`)).all()
   expect(textOf(events)).toBe('echo: one two three')
   expect(events.length).toBeGreaterThan(2)
   const idle = await submit(url, { content: 'x', queue_name: IDLE })
+  // A late result of another run, which the look takes for an end before it is decoded.
+  const key = `llm-api:${idle.body.job_id}`
+  await admin.xAdd(deltasKey(key), '*', { text: 'one ' })
+  await admin.pExpire(deltasKey(key), 60_000)
+  await admin.set(key, '{"content":"x","run":"another"}')
+  const seen = await ask(`${url}/jobs/${idle.body.job_id}`, 'GET')
+  expect(seen.body.status).toBe('queued')
   const cancelled = await ask(`${url}/jobs/${idle.body.job_id}`, 'DELETE')
   expect(cancelled.body.status).toBe('cancelled')
   await eventually('it is queued', async () => (await channel.checkQueue(IDLE)).messageCount > 0)

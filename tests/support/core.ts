@@ -30,6 +30,7 @@ export const heldClaim = (more: Partial<Held> = {}): Held => ({
   verdict: 'new',
   run: 'r1',
   text: 'as written',
+  sentAt: performance.now(),
   life: 7_200_000,
   isPublished: false,
   remainingMs: 3_600_000,

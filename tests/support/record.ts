@@ -1,3 +1,4 @@
+import { READ_WITHIN_MS } from '../../src/redis/record/lua.ts'
 import { jobKeysOf } from '../../src/redis/record/job-records.ts'
 import type { JobRecord } from '../../src/redis/record/record.ts'
 import type { TestRedis } from './scene.ts'
@@ -21,9 +22,6 @@ export interface Claim {
 }
 
 export type ClaimRecord = ReturnType<typeof claimRecord>
-
-/** A reader of the usual path gives the result the record's life within this time, and writes no other mark. */
-const READ_WITHIN_MS = 2_000
 
 /**
  * The claim of the job with this result key. A test can look at it, and put it

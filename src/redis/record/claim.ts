@@ -36,6 +36,8 @@ export interface Claim {
   readonly run: string
   /** The record as this claim wrote it, where no other request has touched it since; '' where one has. */
   readonly text: string
+  /** When the request for it was sent, on the monotonic clock in ms; 0 where `text` is ''. */
+  readonly sentAt: number
   /** The record's whole life in ms. */
   readonly life: number
   readonly isPublished: boolean
@@ -170,7 +172,7 @@ export function claimOf({ verdict, record, life, ...found }: ClaimReply, text = 
   const { run, state, keep, created: createdAt, finished: finishedAt = null } = record
   const isPublished = state !== undefined
   const times = { remainingMs: life - keep, createdAt, finishedAt }
-  return { verdict, run, text, life: record.life, isPublished, ...found, ...times }
+  return { verdict, run, text, sentAt: 0, life: record.life, isPublished, ...found, ...times }
 }
 
 /** What the script is called with. `replaces`: the run under which we hold the record and have found leftovers. */

@@ -19,7 +19,9 @@ if not record or record.run == ask.of or redis.call('GET', KEYS[firstResult]) ~=
 redis.call('DEL', KEYS[firstResult])
 if record.outcome == 'read' and ask.isInFlight then
   local left = math.max(1, record.left - (now - record.finished))
-  record.state, record.outcome, record.finished, record.left = 'published', nil, nil, nil
+  if record.entry then redis.call('XDEL', deltasKey, record.entry) end
+  record.state, record.outcome, record.finished = 'published', nil, nil
+  record.left, record.entry = nil, nil
   save()
   redis.call('PEXPIRE', recordKey, left)
 end

@@ -34,9 +34,9 @@ if ask.asker and next(record.askers) then
   return 'asked'
 end
 record.clean = true
+writeResult(record.keep)
 finish('cancelled', 'cancelled')
 redis.call('SET', cancelKey, record.run, 'PX', record.keep)
-writeResult(record.keep)
 return 'cancelled'
 `,
   asItIs,

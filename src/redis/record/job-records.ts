@@ -3,6 +3,7 @@ import { ErrorReply } from 'redis'
 import { GatewayError } from '../../errors.ts'
 import { RECORD_SUFFIX } from './record.ts'
 import { claimCall, claimOf } from './claim.ts'
+import { READ_WITHIN_MS } from './lua.ts'
 import { claimPlainly, hasPlainPath, keepAsLongAsRecord, readPlainly } from './plain.ts'
 import { argumentsOf, canNeverSucceed } from './script.ts'
 import { PIECE_BYTES, completed, isWhole, readError } from './values.ts'
@@ -125,7 +126,7 @@ export class JobRecords {
    */
   async settle(
     keys: JobKeys,
-    { run, life }: Pick<Claim, 'run' | 'life'>,
+    { run, life, sentAt }: Pick<Claim, 'run' | 'life' | 'sentAt'>,
     { record }: Pick<ReadResult, 'record'>,
     { kind, finishedAt, isTold }: ReadEnd,
   ): Promise<void> {
@@ -133,8 +134,10 @@ export class JobRecords {
       const { outcome } = record
       if (outcome === kind || (outcome === 'read' && kind === 'succeeded')) return
     }
-    const isUsual = record === 'untouched' && kind === 'succeeded' && !isTold
-    if (isUsual && (await keepAsLongAsRecord(this.#client, keys, life))) return
+    // Later after the claim, the lives of result and record would not tell that it was read.
+    const isSoon = (): boolean => performance.now() - sentAt < READ_WITHIN_MS
+    const isUsual = record === 'untouched' && kind === 'succeeded' && !isTold && isSoon()
+    if (isUsual && (await keepAsLongAsRecord(this.#client, keys, life)) && isSoon()) return
     await this.finish(keys, run, kind, finishedAt)
   }
 

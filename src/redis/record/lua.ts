@@ -83,8 +83,11 @@ local function finish(state, outcome)
   record.finished = record.finished or ask.finished or math.max(now, record.created)
   local ttl = ask.keepsLife and life > 0 and life or record.keep
   -- Redis refuses these two when it is out of memory. The times to live are set all the same.
+  if isNew then
+    local entry = redis.pcall('XADD', deltasKey, 'NOMKSTREAM', '*', 'end', outcome, 'run', record.run)
+    record.entry = type(entry) == 'string' and entry or nil
+  end
   redis.pcall('SET', recordKey, cjson.encode(record), 'KEEPTTL')
-  if isNew then redis.pcall('XADD', deltasKey, 'NOMKSTREAM', '*', 'end', outcome, 'run', record.run) end
   for i = 1, lastResult do redis.call('PEXPIRE', KEYS[i], ttl) end
 end
 `

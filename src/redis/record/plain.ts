@@ -24,7 +24,7 @@ export async function claimPlainly(
   client: RedisClient,
   { keys, run, fingerprint, owner, asker, jobTtlMs, keepMs: keep }: ClaimRequest,
 ): Promise<PlainClaim> {
-  const [created, life] = [Date.now(), jobTtlMs + keep]
+  const [sentAt, created, life] = [performance.now(), Date.now(), jobTtlMs + keep]
   const written: JobRecord = { v: 1, run, fingerprint, owner, holder: asker, created, life, keep }
   const text = JSON.stringify(written)
   const [before, leftovers] = await Promise.all([
@@ -38,7 +38,7 @@ export async function claimPlainly(
   // A SET whose reply was lost, sent again, finds what it wrote itself.
   if (before !== null && before !== text) return 'held'
   if (leftovers > 0) return 'leftovers'
-  return { ...FREE, run, text, life, remainingMs: jobTtlMs, createdAt: created }
+  return { ...FREE, run, text, sentAt, life, remainingMs: jobTtlMs, createdAt: created }
 }
 
 /** What is known of an id that was free. */

@@ -48,6 +48,8 @@ export interface JobRecord {
   readonly finished?: number
   /** What the record had to live when the job ended, in ms: needed where the result turns out to be another run's. */
   readonly left?: number
+  /** The entry of the deltas that says the end: removed where the result turns out to be another run's. */
+  readonly entry?: string
   /** When it was last taken over, in ms by the clock of Redis. */
   readonly since?: number
   /** Nothing of an earlier run is left beside it. Absent: not known. */
