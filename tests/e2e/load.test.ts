@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { askMany } from '../support/load.ts'
-import { isLong } from '../support/long.ts'
+import { isLong, named } from '../support/long.ts'
 import { startGatewayProgram, startWorkerProgram } from '../support/program.ts'
 import { freshSettings, startGateway, testRedis } from '../support/scene.ts'
 
 const REQUESTS = isLong ? 20_000 : 2_000
 const SHARED = isLong ? 5_000 : 2_000
 
-test(`${REQUESTS} requests at 64 concurrent: every answer right, and nothing is left behind`, async () => {
+test(`${named(REQUESTS)} requests at 64 concurrent: every answer right, and nothing is left behind`, async () => {
   const settings = freshSettings()
   const redis = await testRedis()
   const gateway = await startGateway({ ...settings, LOG_LEVEL: 'warn', TIMEOUT: '60' })
@@ -22,7 +22,7 @@ test(`${REQUESTS} requests at 64 concurrent: every answer right, and nothing is 
   await eventually('no timer is left', () => activeTimers() <= timersBefore)
 }, 120_000)
 
-test(`three stubs share a durable queue, one is killed: ${SHARED} of ${SHARED} right`, async () => {
+test(`three stubs share a durable queue, one is killed: ${named(SHARED)} of ${named(SHARED)} right`, async () => {
   const settings = { ...freshSettings(), QUEUE_DURABLE: 'true', TIMEOUT: '60' }
   const gateway = await startGatewayProgram({ ...settings, LOG_LEVEL: 'info' })
   const start = () =>

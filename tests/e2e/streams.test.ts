@@ -5,7 +5,7 @@ import { eventually } from '../support/eventually.ts'
 import { readEvents, textOf } from '../support/events.ts'
 import { ask, submit } from '../support/http-client.ts'
 import { jobScene } from '../support/jobs.ts'
-import { isLong } from '../support/long.ts'
+import { isLong, named } from '../support/long.ts'
 import { metricsOf } from '../support/metrics.ts'
 import { startGatewayProgram } from '../support/program.ts'
 import { freshSettings, startGateway, startPlainWorker, testRedis } from '../support/scene.ts'
@@ -139,7 +139,7 @@ test('a reader that never reads costs no memory, and keeps nobody waiting', asyn
   expect((after - before) / 2 ** 20).toBeLessThan(100)
 }, 60_000)
 
-test(`${JOBS} jobs are submitted and collected by held GETs on two replicas: ${JOBS} outcomes, nobody left`, async () => {
+test(`${named(JOBS)} jobs are submitted and collected by held GETs on two replicas: ${named(JOBS)} outcomes, nobody left`, async () => {
   const settings = freshSettings()
   const [first, second] = await Promise.all([startGateway(settings), startGateway(settings)])
   await startPlainWorker(settings, ({ content }) => `echo: ${content}`)

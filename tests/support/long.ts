@@ -5,3 +5,6 @@ const { TESTS = '' } = process.env
  * with more kills, more jobs and more seconds.
  */
 export const isLong = ['long', 'faults'].includes(TESTS)
+
+/** A count as it is written in a test's name: 10,000. */
+export const named = (count: number): string => count.toLocaleString('en')
