@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { ErrorReply } from 'redis'
 import { errorFields } from '../telemetry/log.ts'
 import { sweepKey } from './keys.ts'
 import { recordGlob } from './record/record.ts'
@@ -77,6 +78,7 @@ export class Sweep {
           if (isMine !== null) await this.#pass()
         }
       } catch (error) {
+        if (isForbidden(error)) return log.warn(errorFields(error), 'sweep.forbidden')
         log.warn(errorFields(error), 'sweep.failed')
       }
       // A replica that finds another at work looks again before that one would begin the next pass.
@@ -137,3 +139,7 @@ export class Sweep {
     await delay(ms, undefined, { signal: this.#closing.signal }).catch(() => {})
   }
 }
+
+/** The login lacks a right, which only an operator can give it. */
+const isForbidden = (error: unknown): boolean =>
+  error instanceof ErrorReply && error.message.startsWith('NOPERM')

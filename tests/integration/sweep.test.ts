@@ -4,7 +4,8 @@ import { eventually } from '../support/eventually.ts'
 import { generate, leavable } from '../support/http-client.ts'
 import { metricsOf } from '../support/metrics.ts'
 import { claimKey, claimRecord } from '../support/record.ts'
-import { freshSettings, startGateway, testRedis } from '../support/scene.ts'
+import { freshSettings, startGateway, startPlainWorker, testRedis } from '../support/scene.ts'
+import { ownRedis } from '../support/servers.ts'
 
 const short = () => ({ ...freshSettings(), TIMEOUT: '0.3', JOB_TTL_S: '1', RESULT_TTL_S: '60' })
 
@@ -86,4 +87,19 @@ test('what other programs keep in the same Redis stays byte for byte and as long
   expect(await redis.get(metaKey(id('neighbour')))).toBe(neighbour)
   expect(await redis.pTTL(metaKey(id('neighbour')))).toBe(-1)
   await redis.del(metaKey(id('neighbour')))
+})
+
+test('a login without the right to scan is said once, and jobs are answered all the same', async () => {
+  const server = await ownRedis()
+  const admin = await testRedis(server.url)
+  await admin.configSet('notify-keyspace-events', 'K$gt')
+  await admin.sendCommand(['ACL', 'SETUSER', 'narrow', 'on', '>p', '~*', '&*', '+@all', '-scan'])
+  const url = new URL(server.url)
+  Object.assign(url, { username: 'narrow', password: 'p' })
+  const settings = { ...short(), TIMEOUT: '10', REDIS_URL: url.href }
+  const gateway = await startGateway(settings)
+  await startPlainWorker(settings, ({ content }) => content)
+  await gateway.log.until('sweep.forbidden')
+  expect((await generate(gateway.url, 's-5', 'x')).body).toEqual({ content: 'x' })
+  expect(gateway.log.named('sweep.forbidden')).toHaveLength(1)
 })

@@ -16,7 +16,6 @@ describe('no login of deploy/redis', () => {
     script("'FLUSHALL'"),
     ['FLUSHALL'],
     ['KEYS', '*'],
-    ['SCAN', '0'],
     ['CONFIG', 'GET', 'requirepass'],
     ['CONFIG', 'SET', 'dir', '/tmp'],
     ['ACL', 'LIST'],
@@ -28,9 +27,11 @@ describe('no login of deploy/redis', () => {
     ['PUBLISH', 'other', 'x'],
   ]
   const NOT_THE_WORKERS = [
+    // The gateway's sweep needs it, and Redis knows no right to scan some keys alone.
+    ['SCAN', '0'],
     ['GET', 'llm-api:1'],
     ['DEL', 'llm-api:1'],
-    ['SET', 'llm-api:@pending', 'x'],
+    ['SET', 'llm-api:@sweep', 'x'],
     ['EXISTS', 'llm-api:@probe:1'],
     ['SUBSCRIBE', '__keyspace@0__:llm-api:1'],
     ['PUBLISH', 'llm-api:@push-repaired', 'x'],
