@@ -1,65 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { GatewayError, WireFormatError } from '../../../src/errors.ts'
-import { cancelJob, lookAtJob } from '../../../src/gateway/job-view.ts'
+import { GatewayError } from '../../../src/errors.ts'
 import { CLAIM_GRACE_MS } from '../../../src/gateway/job-state.ts'
-import { coreScene } from '../../support/core.ts'
-import type { Standing } from '../../../src/dialect.ts'
-import type { StoredJob } from '../../../src/redis/record/job-records.ts'
-import type { JobRecord } from '../../../src/redis/record/record.ts'
+import { cancelJob, lookAtJob } from '../../../src/gateway/job-view.ts'
+import {
+  CANCELLED,
+  CLAIMED,
+  KEEP_MS,
+  LIFE_MS,
+  PUBLISHED,
+  done,
+  stored,
+  viewScene,
+} from '../../support/job-view.ts'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
 afterEach(() => void vi.useRealTimers())
-
-const KEEP_MS = 20_000
-const LIFE_MS = 60_000
-
-/** What a value says, in a wire format of the test's own. */
-const SAYS: Readonly<Record<string, Standing>> = {
-  running: 'running',
-  answer: { outcome: { kind: 'succeeded', content: 'x' } },
-  'our answer': { outcome: { kind: 'succeeded', content: 'x' }, run: 'r1' },
-  'their answer': { outcome: { kind: 'succeeded', content: 'y' }, run: 'r0' },
-  failure: { outcome: { kind: 'failed', type: 'E', message: 'm' } },
-  cancelled: { outcome: { kind: 'cancelled' } },
-}
-
-function decodeResult([value]: readonly (string | null)[]): Standing {
-  if (value === null || value === undefined) return 'queued'
-  const standing = SAYS[value]
-  if (standing === undefined) throw new WireFormatError('not of its form')
-  return standing
-}
-
-const CLAIMED: Partial<JobRecord> = {}
-const PUBLISHED: Partial<JobRecord> = { state: 'published' }
-const CANCELLED: Partial<JobRecord> = { state: 'cancelled', outcome: 'cancelled', finished: 7 }
-const done = (outcome: string): Partial<JobRecord> => ({ state: 'done', outcome, finished: 7 })
-
-/** A job as the record and the result keys say. */
-function stored(
-  value: string | null,
-  record: Partial<JobRecord> = CLAIMED,
-  more: Partial<Omit<StoredJob, 'record' | 'values'>> = {},
-): StoredJob {
-  const who = { run: 'r1', fingerprint: 'f', owner: '', holder: 'a-1' }
-  return {
-    record: { v: 1, ...who, created: 5, life: LIFE_MS, keep: KEEP_MS, ...record },
-    remainingMs: 30_000,
-    isSure: true,
-    wasInFlight: record.state === undefined || record.state === 'published',
-    values: [value],
-    ...more,
-  }
-}
-
-/** Looks are answered in this order; the last one again and again. */
-function viewScene(...looks: (StoredJob | undefined)[]) {
-  const { records, parts } = coreScene({ dialect: { decodeResult } })
-  for (const look of looks) records.view.mockResolvedValueOnce(look)
-  records.view.mockResolvedValue(looks.at(-1))
-  const name = { id: 'j', owner: '' }
-  return { records, parts, name, look: () => lookAtJob(parts, name) }
-}
 
 describe('a job in flight', () => {
   test.each([
@@ -270,61 +225,5 @@ describe('a look', () => {
     const { look, records } = viewScene(undefined)
     records.view.mockReset().mockRejectedValue(new GatewayError('results_down', 'away'))
     await expect(look()).rejects.toMatchObject({ code: 'results_down' })
-  })
-})
-
-describe('a cancel', () => {
-  const cancelledJob = stored('cancelled', CANCELLED)
-
-  test('ends the run that it has seen, and gives the job as it is then', async () => {
-    const { parts, records, name } = viewScene(stored(null, PUBLISHED), cancelledJob)
-    expect(await cancelJob(parts, name)).toMatchObject({ status: 'cancelled', finishedAt: 7 })
-    expect(records.end).toHaveBeenCalledOnce()
-    // No asker is named: the job ends although requests wait for it.
-    expect(records.end.mock.calls[0]?.slice(1)).toEqual([
-      'r1',
-      [JSON.stringify({ cancelled: true, run: 'r1' })],
-      undefined,
-    ])
-    expect(parts.announceCancel).toHaveBeenCalledOnce()
-  })
-
-  test.each([
-    ['answer', done('succeeded'), 'succeeded'],
-    [null, done('failed'), 'failed'],
-    ['cancelled', CANCELLED, 'cancelled'],
-  ])('leaves an end that the job has had: %s', async (value, record, status) => {
-    const { parts, records, name } = viewScene(stored(value, record))
-    expect((await cancelJob(parts, name)).status).toBe(status)
-    expect(records.end).not.toHaveBeenCalled()
-    expect(parts.announceCancel).not.toHaveBeenCalled()
-  })
-
-  test('ends the new run, where the id has moved to one meanwhile', async () => {
-    const { parts, records, name } = viewScene(
-      stored(null),
-      stored(null, { run: 'r2' }),
-      stored('cancelled', { ...CANCELLED, run: 'r2' }),
-    )
-    records.end.mockResolvedValueOnce('moved')
-    expect((await cancelJob(parts, name)).status).toBe('cancelled')
-    expect(records.end.mock.calls.map(([, run]) => run)).toEqual(['r1', 'r2'])
-    expect(parts.announceCancel).toHaveBeenCalledOnce()
-  })
-
-  test('that comes too late gives the outcome which was faster', async () => {
-    const { parts, records, name } = viewScene(stored(null), stored('answer', done('succeeded')))
-    records.end.mockResolvedValueOnce('ended')
-    expect((await cancelJob(parts, name)).status).toBe('succeeded')
-    expect(parts.announceCancel).not.toHaveBeenCalled()
-  })
-
-  test('that Redis does not take says that the job may run on', async () => {
-    const { parts, records, name } = viewScene(stored(null))
-    records.end.mockRejectedValue(new Error('away'))
-    await expect(cancelJob(parts, name)).rejects.toMatchObject({
-      code: 'results_down',
-      message: 'the job could not be cancelled',
-    })
   })
 })
