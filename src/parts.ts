@@ -35,8 +35,8 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
   const data = new RedisConnection(redisUrl, 'data', log)
   const subscriber = new RedisConnection(redisUrl, 'subscriber', log)
   const push = new Push(subscriber, databaseOf(redisUrl), log)
-  const probe = new Probe({ push, subscriber, data, prefix, notifyConfig, log, metrics })
   const records = new JobRecords(data.client, { dialect, ...config.gateway })
+  const probe = new Probe({ push, subscriber, data, records, prefix, notifyConfig, log, metrics })
   const sweep = new Sweep({
     ...config.gateway,
     connection: data,

@@ -59,7 +59,7 @@ export default defineConfig({
             'long',
             'tests/e2e/{streams,load}.test.ts',
             'tests/integration/claims.test.ts',
-            'tests/faults/{redis,broker,gateway}.test.ts',
+            'tests/faults/{redis,probe,broker,gateway}.test.ts',
           ),
           ...withServers,
           fileParallelism: false,

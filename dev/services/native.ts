@@ -20,7 +20,11 @@ export function findRabbitmq(): string | undefined {
   return script !== undefined && findEpmd() !== undefined ? script : undefined
 }
 
-export async function startRedis(program: string, keeper: Keeper): Promise<Server> {
+export async function startRedis(
+  program: string,
+  keeper: Keeper,
+  more: readonly string[] = [],
+): Promise<Server> {
   const directory = join(keeper.directory, 'redis')
   mkdirSync(directory, { recursive: true })
   const port = await freePort()
@@ -29,7 +33,7 @@ export async function startRedis(program: string, keeper: Keeper): Promise<Serve
       name: 'Redis',
       port,
       command: program,
-      args: ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', ''],
+      args: ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '', ...more],
       env: process.env,
       logFile: join(directory, 'log'),
     },

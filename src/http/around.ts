@@ -40,8 +40,9 @@ export function observe(
     const route = routeOf(getPath(request))?.pattern ?? '/*'
     metrics.httpRequests.inc({ route, method, code: status })
     metrics.httpSeconds.observe({ route }, ms / 1000)
-    const { jobId } = env
-    log.info({ requestId, method, route, status, jobId, ms: Math.round(ms) }, 'http.request')
+    const { jobId, code } = env
+    const fields = { requestId, method, route, status, code, jobId, ms: Math.round(ms) }
+    log[status === 503 ? 'warn' : 'info'](fields, 'http.request')
     return response
   }
 }

@@ -47,6 +47,26 @@ export function errorFields(error: unknown): { error: string } {
   return { error: error instanceof Error ? withoutLogin(error.message) : 'not an Error' }
 }
 
+/** Which server a connection goes to, and by which login. Never the password. */
+export function serverFields(url: string): { server: string; user: string } {
+  const { protocol, hostname, port, pathname, username } = new URL(url)
+  const isRedis = protocol.startsWith('redis')
+  const host = `${hostname}:${port || DEFAULT_PORTS[protocol]}`
+  // The virtual host or the database.
+  const path = pathname.length > 1 ? decodeURIComponent(pathname) : ''
+  return {
+    server: host + path,
+    user: decodeURIComponent(username) || (isRedis ? 'default' : 'guest'),
+  }
+}
+
+const DEFAULT_PORTS: Readonly<Record<string, string>> = {
+  'amqp:': '5672',
+  'amqps:': '5671',
+  'redis:': '6379',
+  'rediss:': '6379',
+}
+
 /** For a fault nobody has thought of: where it came from, too. */
 export function faultFields(error: unknown): { error: string; stack?: string } {
   if (!(error instanceof Error) || error.stack === undefined) return errorFields(error)

@@ -4,11 +4,11 @@ import { findRabbitmq, findRedis, startRabbitmq, startRedis } from '../../dev/se
 import type { Server } from '../../dev/services/server.ts'
 
 /** A Redis of the test's own, to be misconfigured or stopped; gone after the test. */
-export async function ownRedis(): Promise<Server> {
+export async function ownRedis(...args: readonly string[]): Promise<Server> {
   const program = findRedis()
   if (program === undefined) throw new Error('this test needs redis-server on this machine')
   const keeper = new Keeper()
-  const start = (): Promise<Server> => startRedis(program, keeper)
+  const start = (): Promise<Server> => startRedis(program, keeper, args)
   // Another program may have taken its port between the search and the start.
   const redis = await start().catch(start)
   onTestFinished(async () => {

@@ -1,9 +1,9 @@
 import { STATUS_CODES } from 'node:http'
-import { RETRY_AFTER_S, STATUS, clientErrorOf } from '../errors.ts'
+import { STATUS, clientErrorOf, retryAfter } from '../errors.ts'
 import { invalidFieldsOf } from './validation.ts'
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { ErrorCode } from '../../errors.ts'
+import type { ErrorCode, GatewayError } from '../../errors.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { HttpEnv } from '../context.ts'
 import type { AnswerError } from '../surface.ts'
@@ -17,19 +17,22 @@ export const answerProblem =
   (error, c) => {
     const detail = invalidFieldsOf(error)
     if (detail !== undefined) return c.json({ detail }, 422)
-    const problem = problemOf(error, c, log)
+    const known = clientErrorOf(error, c, log)
+    const problem = problemFrom(known, c)
     const { status, code, job_id: jobId } = problem
     const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
     if (jobId !== undefined) headers['x-job-id'] = jobId
     if (jobId !== undefined && STILL_RUNNING.has(code)) headers.location = `/jobs/${jobId}`
-    if (status === 503) headers['retry-after'] = String(RETRY_AFTER_S)
+    Object.assign(headers, retryAfter(known))
     // Hono's type of statuses lacks 499. No client reads that one: it has left.
     return c.body(JSON.stringify(problem), status as ContentfulStatusCode, headers)
   }
 
 /** RFC 9457 has `type` to `detail`. The others are ours: `code` is for programs. */
-export function problemOf(error: unknown, c: Context<HttpEnv>, log: Log) {
-  const { code, message } = clientErrorOf(error, c, log)
+export const problemOf = (error: unknown, c: Context<HttpEnv>, log: Log) =>
+  problemFrom(clientErrorOf(error, c, log), c)
+
+function problemFrom({ code, message }: GatewayError, c: Context<HttpEnv>) {
   const status = STATUS[code]
   const { jobId } = c.env
   return {
