@@ -116,9 +116,10 @@ const REJECTIONS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'overloaded',
   'draining',
   'acceptance_unknown',
+  'message_too_large',
 ])
 
-/** Whether the job was not taken, or perhaps not, for a reason on our side. */
+/** Whether the job was not taken, or perhaps not, for a reason on our side: the operator wants to know. */
 export const isRejection = (code: ErrorCode): boolean => REJECTIONS.has(code)
 
 /** A message or result that is not of the dialect's form. Never carries the content itself. */

@@ -98,21 +98,24 @@ export class Worker {
   /** Never rejects. A message that is not acknowledged here comes back when the channel closes. */
   async #take(channel: Channel, message: ConsumeMessage): Promise<void> {
     const { dialect, queue } = this.#options
+    const run = runOf(message)
+    let wireId: string | undefined
     try {
-      const { job, wireId } = dialect.decodeJob(deliveryOf(message), queue)
-      const run = runOf(message)
+      const decoded = dialect.decodeJob(deliveryOf(message), queue)
+      wireId = decoded.wireId
       const isRedelivered = message.fields.redelivered
-      await attempt({ job, wireId, run, isRedelivered }, this.#attempt)
+      await attempt({ job: decoded.job, wireId, run, isRedelivered }, this.#attempt)
       channel.ack(message)
     } catch (error) {
-      this.#refuse(channel, message, error)
+      const isStopped = this.#stop.signal.aborted
+      if (isStopped && wireId !== undefined) await this.#attempt.answers.giveBack(wireId, run)
+      this.#refuse(channel, message, error, isStopped)
     }
   }
 
-  /** A message nobody can read would come back for ever; one that was cut off by the stop must come back. */
-  #refuse(channel: Channel, message: ConsumeMessage, error: unknown): void {
+  /** A message that cannot be read would come back for ever; one that the stop cut off must come back. */
+  #refuse(channel: Channel, message: ConsumeMessage, error: unknown, isStopped: boolean): void {
     const { log } = this.#options
-    const isStopped = this.#stop.signal.aborted
     if (isStopped) log.info('job.given_back')
     else log.warn(errorFields(error), 'job.refused')
     try {

@@ -12,7 +12,12 @@ const MAX_UNWRITTEN_BYTES = 1024 * 1024
  * passwords have no way in.
  */
 export function createLog(level: string, destination?: DestinationStream): Log {
-  const options = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }
+  const options = {
+    level,
+    base: null,
+    formatters: { level: (name: string) => ({ level: name }) },
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+  }
   return pino(options, destination ?? (stdoutOnce ??= standardOutput()))
 }
 

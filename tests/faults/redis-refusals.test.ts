@@ -219,7 +219,9 @@ describe('a primary that became a replica', () => {
     })
     await soon('it is ready', () => isReady(gateway.url))
     for (const lines of [gateway.log, log]) {
-      expect(JSON.stringify(lines.named('redis.renewed'))).toContain('READONLY')
+      const renewed = lines.named('redis.renewed')
+      expect(JSON.stringify(renewed)).toContain('READONLY')
+      expect(renewed.map(({ role }) => role)).toContain('subscriber')
     }
   })
 

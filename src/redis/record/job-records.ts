@@ -224,6 +224,16 @@ export class JobRecords {
     return this.#client.mayRunJob({ keys, ask, values: argumentsOf(running) })
   }
 
+  /** A worker that stops in order gives the job back: that is no try that failed. */
+  async giveBack({ keys, run }: RunOfJob): Promise<void> {
+    await this.#client.giveBackJob({ keys, ask: { run } })
+  }
+
+  /** How long a job that was given back in order may still wait and run, in ms; 0 for every other job. */
+  returned({ keys, run }: RunOfJob, isForgotten = false): Promise<number> {
+    return this.#client.returnedJob({ keys, ask: { run, isForgotten } })
+  }
+
   /** The refusal of a script stays the same, however often it is called. */
   canNeverSucceed(error: unknown): boolean {
     return canNeverSucceed(error)

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { Outage } from '../../src/telemetry/outage.ts'
+import { Outage } from '../../../src/telemetry/outage.ts'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'Date'], now: 0 }))
 afterEach(() => void vi.useRealTimers())
