@@ -47,6 +47,8 @@ export interface StoredJob {
   readonly isSure: boolean
   /** No end was known of the run before this look. */
   readonly wasInFlight: boolean
+  /** A worker has written deltas, so it has begun. */
+  readonly hasDeltas: boolean
   readonly values: Values
 }
 
