@@ -112,6 +112,7 @@ describe('what only an operator can mend', () => {
     await eventually('it says so', async () =>
       (await problemsOf(gateway.url)).includes('ACCESS_REFUSED'),
     )
+    await gateway.log.until('push.ready')
     const { status, headers, body } = await generate(gateway.url, 'n-1', 'x')
     expect([status, body.code, headers.get('retry-after')]).toEqual([503, 'broker_down', null])
     expect(body.detail).toContain('ACCESS_REFUSED')

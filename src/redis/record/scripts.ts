@@ -9,6 +9,7 @@ import { markPublished } from './mark-published.ts'
 import { mayRun } from './may-run.ts'
 import { read } from './read.ts'
 import { release } from './release.ts'
+import { renew } from './renew.ts'
 import { view } from './view.ts'
 
 /** Every transition of a record that needs a script, as commands of the client. */
@@ -24,6 +25,7 @@ export const scripts = {
   mayRunJob: mayRun,
   readJob: read,
   releaseJob: release,
+  renewAsker: renew,
   returnedJob: returned,
   viewJob: view,
 }
