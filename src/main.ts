@@ -2,14 +2,14 @@
 import { collectDefaultMetrics } from 'prom-client'
 import packageJson from '../package.json' with { type: 'json' }
 import { readConfig } from './config.ts'
-import { configOrExit, stopOnSignal, surviveRejections } from './program.ts'
+import { configOrExit, logDefects, stopOnSignal } from './program.ts'
 import { startServer } from './server.ts'
 import { createLog, errorFields } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 
 const config = configOrExit(readConfig)
 const log = createLog(config.logLevel)
-surviveRejections(log)
+logDefects(log)
 const metrics = createMetrics()
 collectDefaultMetrics({ register: metrics.registry })
 const server = await startServer(config, log, metrics).catch((error: unknown) => {
