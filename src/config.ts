@@ -130,6 +130,8 @@ type SharedSet = v.InferOutput<v.ObjectSchema<typeof sharedSettings, undefined>>
 export function serversOf(set: SharedSet, problems: Problems) {
   const kind: DialectKind = dialects[set.DIALECT]
   const dialect = kind.create(set)
+  const problem = kind.problem?.(set)
+  if (problem !== undefined) problems.add(problem)
   const theirs = kind.addresses?.(set) ?? {}
   const rabbitUrl = set.RABBIT_MQ_HOST === undefined ? theirs.rabbitUrl : undefined
   const redisUrl = set.REDIS_HOST === undefined ? theirs.redisUrl : undefined

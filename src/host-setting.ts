@@ -43,7 +43,7 @@ const isIpv6 = (text: string): boolean =>
   /^[\da-f:.]+$/i.test(text) && text.includes(':') && URL.canParse(`http://[${text}]`)
 
 /** Compose allows `_` in the name of a service. */
-const LABEL = /^[a-z\d_]([a-z\d_-]{0,61}[a-z\d_])?$/i
+const isLabel = (text: string): boolean => /^[a-z\d_]([a-z\d_-]{0,61}[a-z\d_])?$/i.test(text)
 const IPV4 = /^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.|$)){4}$/
 
 function isName(host: string): boolean {
@@ -51,7 +51,9 @@ function isName(host: string): boolean {
   const labels = host.replace(/\.$/, '').split('.')
   // The resolver takes `5672` and `127.1` for addresses of IPv4: that is a port or a slip.
   const isNumeric = /^(\d+|0x[\da-f]*)$/i.test(labels.at(-1) ?? '')
-  return host.length <= 253 && !isNumeric && labels.every((label) => LABEL.test(label))
+  const isLong = host.length > 253
+  // The parser of URLs also knows which xn--… is no name.
+  return !isLong && !isNumeric && labels.every(isLabel) && URL.canParse(`http://${host}`)
 }
 
 export const host = parsedBy(parseHost)

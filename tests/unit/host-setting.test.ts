@@ -79,6 +79,7 @@ describe.each(READERS)('a host of a server, read by the %s,', (_, read) => {
       'a\nb',
       'mq\0',
       'bücher',
+      'xn--a',
       'mq%20',
       'a..b',
       '.mq',

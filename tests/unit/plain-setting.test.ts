@@ -163,3 +163,20 @@ test('what does not go together is named at once, too', () => {
   }
   expect(said.split('\n')).toHaveLength(4)
 })
+
+test('keys of a 1.1 worker do not fall together', () => {
+  const of = (status: string, answer: string): string =>
+    complaint(readConfig, {
+      DIALECT: 'protollm-v1.1',
+      REDIS_PREFIX_FOR_STATUS: status,
+      REDIS_PREFIX_FOR_ANSWER: answer,
+    })
+  expect(of('a', 'b')).toBe('')
+  for (const [status, answer] of [
+    ['a', 'a'],
+    ['prompt', 'a'],
+    ['a', 'prompt'],
+  ] as const) {
+    expect(of(status, answer)).toMatch(/^REDIS_PREFIX_FOR_STATUS and .* must differ/)
+  }
+})

@@ -33,6 +33,14 @@ const isSaidOf = (said: string, name: string): boolean =>
   said.startsWith(`${name} `) ||
   (/^(TIMEOUT|JOB_TTL_S)$/.test(name) && said.startsWith('RESULT_TTL_S '))
 
+function checkAs(value: string, check: () => void): void {
+  try {
+    check()
+  } catch (cause) {
+    throw new Error(`${JSON.stringify(value)} is taken, and as something else`, { cause })
+  }
+}
+
 describe.each(PROGRAMS)('each setting of the %s', (_, read, names) => {
   test.each(names)(
     `${named(VALUES)} values of %s: taken as they are, or refused by name`,
@@ -46,7 +54,7 @@ describe.each(PROGRAMS)('each setting of the %s', (_, read, names) => {
         const env = { ...besides(name), [name]: value }
         const said = complaint(read, env)
         if (said === '') {
-          check(read(env), value)
+          checkAs(value, () => check(read(env), value))
           taken += 1
         } else if (!isSaidOf(said, name) || said.includes(CANARY)) {
           throw new Error(`${JSON.stringify(value)} is refused with: ${said}`)
