@@ -79,8 +79,12 @@ function partsOf(value: string, schemes: readonly string[]): Parts | Problem {
   if (decoded === undefined) return new Problem(PERCENT)
   if (!isVisible(decoded)) return new Problem('must have a login without control characters')
   // `amqp://` alone, as Celery has it, is the server on this machine.
-  const host = authority === '' ? { host: 'localhost' } : parseHost(authority.slice(at + 1))
+  const hostText = authority.slice(at + 1)
+  const host = authority === '' ? { host: 'localhost' } : parseHost(hostText)
   if (host instanceof Problem) return new Problem(`is wrong at its host, which ${host.message}`)
+  if (host.host.includes(':') && !hostText.startsWith('[')) {
+    return new Problem('must have brackets around its IPv6 address')
+  }
   const [path = '', ...query] = rest.split('?')
   const port = 'port' in host ? `:${host.port}` : ''
   return { scheme, login, host: hostInUrl(host.host) + port, path, query: query.join('?') }

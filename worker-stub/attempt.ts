@@ -60,8 +60,7 @@ async function engineEnd(
   const abort = new AbortController()
   const onStop = (): void => abort.abort(stop.reason)
   stop.addEventListener('abort', onStop)
-  const { cancel } = answers.keysOf(wireId)
-  const watch = cancels.watch(cancel, run, () => abort.abort(CANCELLED))
+  const watch = cancels.watch(answers.keysOf(wireId), run, () => abort.abort(CANCELLED))
   try {
     const reply = await answers.mayRun(wireId, run, isRedelivered)
     if (reply !== 'run') return reply

@@ -28,8 +28,15 @@ export interface Claimant {
   readonly asker: string
 }
 
-/** A claim, and when its reply was here, on the monotonic clock in ms. */
-export type Held = Claim & { readonly at: number }
+/** A claim, and what this process knows of it. Times are on the monotonic clock in ms. */
+export interface Held extends Claim {
+  /** When its reply was here. */
+  readonly at: number
+  /** When the record last heard that clients wait here. */
+  readonly renewedAt: number
+  /** The record says that no client's leaving cancels the job. */
+  readonly isKept: boolean
+}
 
 /** Claims the id as it is now. Rejects with `results_down` when Redis cannot be asked. */
 export async function claimJob(parts: ClaimParts, claimant: Claimant): Promise<Held> {
@@ -49,7 +56,8 @@ export async function claimJob(parts: ClaimParts, claimant: Claimant): Promise<H
   })
   metrics.claims.inc({ result: claim.verdict })
   if (claim.isLost) metrics.resultsLost.inc()
-  return { ...claim, at: performance.now() }
+  const at = performance.now()
+  return { ...claim, at, renewedAt: at, isKept: false }
 }
 
 /**

@@ -1,9 +1,10 @@
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
-import { createClient } from 'redis'
+import { RedisClient } from 'redis'
 import { expect } from 'vitest'
 import { databaseOf } from '../../src/redis/connection.ts'
 import type { Config } from '../../src/config.ts'
+import type { Address } from '../../src/host-setting.ts'
 import type { WorkerConfig } from '../../worker-stub/config.ts'
 
 type AnyConfig = Config | WorkerConfig
@@ -34,17 +35,21 @@ const wordOf =
 
 const flag: Check = (_, value) => expect(['true', 'false', '1', '0']).toContain(value.toLowerCase())
 
-const plainHost = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1')
+/** Without brackets, and an address of IPv6 in its shortest form. */
+function plainHost(hostname: string): string {
+  const plain = hostname.replace(/^\[(.*)\]$/, '$1')
+  return isIP(plain) === 6 ? new URL(`http://[${plain}]`).hostname.slice(1, -1) : plain
+}
 
 /** A host that a resolver can look up, and the port that the value names. */
-function isHostOf(found: { host: string; port: number }, value: string, defaultPort: number): void {
+function isHostOf(found: Address, value: string, defaultPort: number): void {
   const text = value.trim()
-  const host = plainHost(found.host)
-  expect(isIP(host) !== 0 || domainToASCII(host.replaceAll('_', '-')) !== '').toBe(true)
-  const written = [host, `[${host}]`].flatMap((name) => [name, `${name}:${found.port}`])
-  expect(written).toContain(text.replace(/:0*(\d+)$/, isIP(text) === 6 ? ':$&'.slice(1) : ':$1'))
-  const hasPort = isIP(text) !== 6 && /:\d+$/.test(text)
-  if (!hasPort) expect(found.port).toBe(defaultPort)
+  const [, name = '', port] =
+    isIP(text) === 6 ? ['', text] : (/^(.*?)(?::(\d+))?$/.exec(text) ?? [])
+  expect(plainHost(found.host)).toBe(plainHost(name))
+  expect(found.port).toBe(Number(port ?? defaultPort))
+  const isAddress = isIP(plainHost(name)) !== 0
+  expect(isAddress || domainToASCII(name.replaceAll('_', '-')) !== '').toBe(true)
 }
 
 const hostAs =
@@ -94,8 +99,8 @@ const redisUrl: Check = (config, value) => {
   const database = Number(searchParams.get('db') ?? pathname.replace('/', ''))
   expect(Number.isSafeInteger(database)).toBe(true)
   expect(databaseOf(config.redisUrl)).toBe(database)
-  // The driver reads it when it is made.
-  expect(createClient({ url: config.redisUrl }).options?.database ?? 0).toBe(database)
+  // As the driver reads it.
+  expect(RedisClient.parseURL(config.redisUrl).database ?? 0).toBe(database)
 }
 
 const decodedLogin = ({ rabbitUrl: url }: AnyConfig, part: 'username' | 'password'): string =>
@@ -135,6 +140,9 @@ export const ANSWERS: Readonly<Record<string, Check>> = {
   DIALECT: textAs((config) => config.dialect.name),
   LOG_LEVEL: textAs((config) => config.logLevel),
   STOP_GRACE_S: numberAs((config) => config.stopGraceMs, 1_000),
+  LEAVE_GRACE_S: (config, value) => {
+    if ('gateway' in config) expect(config.gateway.leaveGraceMs).toBe(Number(value) * 1_000)
+  },
   API_HOST: (config, value) => isHostOf(gateway(config).http, value, 6672),
   API_PORT: portAs((config) => gateway(config).http.port, 6672),
   ALLOWED_QUEUES: (config, value) => {

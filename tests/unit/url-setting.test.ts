@@ -81,6 +81,8 @@ describe.each(READERS)('the address of RabbitMQ, read by the %s,', (_, read) => 
     ['amqp://u:canary@h,i', /host/],
     ['amqp://u:canary@h%20', /host/],
     ['amqp://u:canary@[::1', /host/],
+    ['amqp://u:canary@::1', /brackets around its IPv6/],
+    ['amqp://::1:5672', /brackets around its IPv6/],
     ['amqp://u:canary@bücher', /xn--/],
     ['amqp://h/canary%', /virtual host/],
     ['amqp://h/%ff', /virtual host/],

@@ -100,7 +100,8 @@ async function answer(c: Context<HttpEnv>, job: Job, options: AppOptions): Promi
   const { waitMs } = preference
   const isKept = waitMs !== undefined
   try {
-    const found = await gateway.run(job, { client: clientOf(c.env.outgoing), waitMs, isKept })
+    const client = clientOf(c.env.outgoing)
+    const found = await gateway.run(job, { client, waitMs, isKept, mayReturn: true })
     return content(job, found, preference)
   } catch (error) {
     if (!isKept || !(error instanceof GatewayError) || error.code !== 'timed_out') throw error
