@@ -210,10 +210,23 @@ function logged({ log }: ReadParts, event: string, work: Promise<unknown>): void
   work.catch((error: unknown) => log.warn(errorFields(error), event))
 }
 
-/** Two requests ask for the same job if these are equal. How long a client waits is no part of it. */
-export function fingerprintOf({ queue, messages, meta, priority, source }: Job): string {
+/**
+ * Two requests ask for the same job if these are equal. How long a client waits is no part of it.
+ * Stored records hold fingerprints, so that of a job without `request` must never change.
+ */
+export function fingerprintOf({ queue, messages, meta, priority, source, request }: Job): string {
   const { temperature, tokensLimit, stopWords, model } = meta
   const texts = messages.map(({ role, content }) => [role, content])
-  const canonical = [queue, texts, temperature, tokensLimit, stopWords, model, priority, source]
+  const canonical: unknown[] = [
+    queue,
+    texts,
+    temperature,
+    tokensLimit,
+    stopWords,
+    model,
+    priority,
+    source,
+  ]
+  if (request !== undefined) canonical.push(['request', 1, request.endpoint, request.body])
   return hash('sha256', JSON.stringify(canonical), 'base64')
 }

@@ -25,6 +25,11 @@ export interface RunOptions {
   readonly mayReturn?: boolean
 }
 
+export interface StreamOptions {
+  readonly client?: Client | undefined
+  readonly isKept?: boolean
+}
+
 /** Milliseconds of a request by stage; undefined where a stage was not passed through. */
 export interface Stages {
   readonly arm?: number | undefined
@@ -87,15 +92,23 @@ export class Gateway {
     return this.#held(job, { mode: 'async' }, (pending) => this.#accepted(pending))
   }
 
-  /** Submits the job and follows its events. Rejects before the first batch as `submit` does. */
-  async *stream(job: Job, client?: Client): AsyncGenerator<readonly JobEvent[]> {
+  /**
+   * Submits the job and follows its events. Rejects before the first batch as `submit` does.
+   * `isKept`: the client can come back to it, so that its leaving does not cancel the job.
+   */
+  async *stream(
+    job: Job,
+    { client, isKept = true }: StreamOptions = {},
+  ): AsyncGenerator<readonly JobEvent[]> {
     const follower = new Follower(this.#parts, job, client)
     let known: 'nothing' | 'accepted' | 'events' = 'nothing'
     await this.#admission.enter('broker', follower.inbox)
     // The watch begins with the publish, so that each key is subscribed to once.
     follower.watch()
+    let pending: PendingJob | undefined
     try {
-      await this.#joined(job, { mode: 'stream' }, (pending) => this.#accepted(pending))
+      if (isKept) await this.#joined(job, { mode: 'stream' }, (it) => this.#accepted(it))
+      else pending = await this.#joinedUntilAccepted(job, client)
       known = 'accepted'
       for await (const batch of follower.events(undefined)) {
         known = 'events'
@@ -105,6 +118,9 @@ export class Gateway {
       const isUnread = error instanceof GatewayError && UNREAD.has(error.code)
       throw known === 'accepted' && isUnread ? stillRunning(error) : error
     } finally {
+      // The same event tells both of the end. Where the client has left, there is none to wait for.
+      if (!client?.isGone) await pending?.waiters.wait('ending', LAST_LOOK_MS)
+      if (pending !== undefined) this.#jobs.leave(pending)
       follower.end()
       this.#admission.leave(follower.inbox)
     }
@@ -170,14 +186,36 @@ export class Gateway {
   }
 
   /** Joins the job of this id, or begins it, while `work` waits for it. */
-  async #joined<T>(job: Job, asked: Asked, work: (pending: PendingJob) => Promise<T>): Promise<T> {
-    try {
+  #joined<T>(job: Job, asked: Asked, work: (pending: PendingJob) => Promise<T>): Promise<T> {
+    return this.#countingRejections(async () => {
       const pending = this.#jobs.joinAtOnce(job, asked) ?? (await this.#jobs.join(job, asked))
       try {
         return await work(pending)
       } finally {
         this.#jobs.leave(pending)
       }
+    })
+  }
+
+  /** Resolves when the job is accepted. Until the request leaves it, it is one of those that wait for it. */
+  #joinedUntilAccepted(job: Job, client?: Client): Promise<PendingJob> {
+    return this.#countingRejections(async () => {
+      const asked = { mode: 'stream' } as const
+      const pending = this.#jobs.joinAtOnce(job, asked) ?? (await this.#jobs.join(job, asked))
+      const { timeoutMs } = this.#parts
+      const result = await pending.waiters.wait('accepted', timeoutMs, client)
+      const isAccepted =
+        result === 'accepted' || (typeof result === 'object' && !('error' in result))
+      if (isAccepted) return pending
+      const overdue = result === 'over' ? pending.timeOut(timeoutMs) : clientGone()
+      this.#jobs.leave(pending)
+      throw typeof result === 'object' && 'error' in result ? result.error : overdue
+    })
+  }
+
+  async #countingRejections<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
     } catch (error) {
       if (error instanceof GatewayError && isRejection(error.code)) {
         this.#parts.metrics.rejected.inc({ reason: error.code })

@@ -21,7 +21,8 @@ function textOf(event: JobEvent): string {
     case 'status':
       return eventText('status', { status: event.status })
     case 'delta':
-      return eventText('delta', { text: event.text }, event.id)
+      // A piece of a tool call, for example, which these routes have no place for.
+      return event.text === '' ? '' : eventText('delta', { text: event.text }, event.id)
     case 'restart':
       return eventText('restart', {}, event.id)
     case 'done':

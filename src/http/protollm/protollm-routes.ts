@@ -114,7 +114,7 @@ async function answer(c: Context<HttpEnv>, job: Job, options: AppOptions): Promi
 async function stream(c: Context<HttpEnv>, job: Job, options: AppOptions): Promise<Response> {
   const { gateway, log } = options
   c.env.jobId = job.id
-  const events = gateway.stream(job, clientOf(c.env.outgoing))
+  const events = gateway.stream(job, { client: clientOf(c.env.outgoing) })
   return sendEvents(c, events, jobEvents(c, log), { location: `/jobs/${job.id}` })
 }
 
