@@ -28,6 +28,13 @@ export function headerOf(c: Context<HttpEnv>, name: string): string | undefined 
   return typeof value === 'object' ? value.join(', ') : value
 }
 
+/** Each line of a header that may come once. Without a socket, two lines cannot be told from one. */
+export function headersOf(c: Context<HttpEnv>, name: string): readonly string[] {
+  const value = headerOf(c, name)
+  if (value === undefined) return []
+  return c.env.incoming?.headersDistinct[name] ?? [value]
+}
+
 /** How the client prefers to be answered, and waits at most. */
 export function preferenceIn(c: Context<HttpEnv>, maxWaitMs: number): Preference {
   const header = headerOf(c, 'prefer')

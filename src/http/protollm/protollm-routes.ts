@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { GatewayError } from '../../errors.ts'
 import { clientOf, preferenceIn, replayed, serverTiming } from '../context.ts'
 import { accepted, viewAfter } from '../native/accepted.ts'
+import { booleanOf } from '../native/boolean.ts'
 import { jobEvents } from '../native/job-events.ts'
 import {
   JobId,
@@ -72,12 +73,13 @@ async function readRequest<T extends v.GenericSchema<unknown, object>>(
   const body = await readBody(c, schema, options)
   const queue = c.req.query('queue_name') ?? options.queues[0]
   const stream = c.req.query('stream') ?? 'false'
+  const isStream = booleanOf(stream)
   const invalid = invalidQueue(queue, ['query', 'queue_name'], options)
-  if (stream !== 'true' && stream !== 'false') {
-    const msg = "Input should be 'true' or 'false'"
+  if (isStream === undefined) {
+    const msg = 'Input should be a valid boolean, unable to interpret input'
     invalid.push({ type: 'bool_parsing', loc: ['query', 'stream'], msg, input: stream })
   }
-  return { value: validOrThrow(body, invalid), queue, isStream: stream === 'true' }
+  return { value: validOrThrow(body, invalid), queue, isStream: isStream === true }
 }
 
 function jobOf(
