@@ -14,6 +14,8 @@ export interface HttpEnv {
     requestId: string
     /** A route sets it as soon as it knows that the request is about a valid job. */
     jobId?: string
+    /** Of an answer that is an error, for the log. */
+    code?: string | undefined
   }
 }
 

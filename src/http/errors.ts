@@ -43,6 +43,7 @@ export const RETRY_AFTER_S = 1
  */
 export function clientErrorOf(error: unknown, c: Context<HttpEnv>, log: Log): GatewayError {
   const known = knownError(error)
+  c.env.code = known.code
   if (known.code === 'internal') {
     const cause = error instanceof GatewayError ? (error.cause ?? error) : error
     log.error({ requestId: c.env.requestId, ...faultFields(cause) }, 'http.internal_error')

@@ -11,7 +11,7 @@ export const PING_MS = 15_000
 const SSE_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   // A proxy that compresses or buffers the answer would hold back tokens.
-  'cache-control': 'no-cache, no-transform',
+  'cache-control': 'no-store, no-cache, no-transform',
   'x-accel-buffering': 'no',
 }
 

@@ -16,7 +16,11 @@ export const answerProblem =
   (log: Log): AnswerError =>
   (error, c) => {
     const detail = invalidFieldsOf(error)
-    if (detail !== undefined) return c.json({ detail }, 422)
+    if (detail !== undefined) {
+      // The form of FastAPI has no code, so the log gets the type of the first fault.
+      c.env.code = detail[0]?.type
+      return c.json({ detail }, 422)
+    }
     const problem = problemOf(error, c, log)
     const { status, code, job_id: jobId } = problem
     const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
