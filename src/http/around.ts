@@ -71,7 +71,7 @@ interface Route {
   readonly methods: readonly string[]
 }
 
-type RouteOf = (path: string) => Route | undefined
+export type RouteOf = (path: string) => Route | undefined
 
 /** Finds the route of a path, whatever the method of the request. */
 export function routesOf(app: Hono<HttpEnv>): RouteOf {

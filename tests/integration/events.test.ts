@@ -285,7 +285,7 @@ describe('?stream=true', () => {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ job_id: 's-1', meta: {}, content: 'x' }),
     })
-    expect(reader.headers.get('location')).toBe('/jobs/s-1')
+    expect(reader.headers.get('location')).toBe('jobs/s-1')
     const events = await reader.all()
     expect(kinds(events)).toEqual(['status', 'delta', 'done'])
     expect(textOf(events)).toBe('echo: x')

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { RETRY_AFTER_S, STATUS, clientErrorOf } from '../errors.ts'
+import { jobLocation } from '../location.ts'
 import { invalidFieldsOf } from './validation.ts'
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
@@ -25,7 +26,9 @@ export const answerProblem =
     const { status, code, job_id: jobId } = problem
     const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
     if (jobId !== undefined) headers['x-job-id'] = jobId
-    if (jobId !== undefined && STILL_RUNNING.has(code)) headers.location = `/jobs/${jobId}`
+    if (jobId !== undefined && STILL_RUNNING.has(code)) {
+      headers.location = jobLocation(c.req.path, jobId)
+    }
     if (status === 503) headers['retry-after'] = String(RETRY_AFTER_S)
     // Hono's type of statuses lacks 499. No client reads that one: it has left.
     return c.body(JSON.stringify(problem), status as ContentfulStatusCode, headers)

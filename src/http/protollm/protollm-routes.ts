@@ -17,6 +17,7 @@ import {
   validOrThrow,
 } from '../native/job-request.ts'
 import { OWNER } from '../job-id.ts'
+import { jobLocation } from '../location.ts'
 import { sendEvents } from '../sse.ts'
 import type { Context } from 'hono'
 import type { Answer } from '../../gateway/gateway.ts'
@@ -97,7 +98,7 @@ async function answer(c: Context<HttpEnv>, job: Job, options: AppOptions): Promi
   const preference = preferenceIn(c, options.limits.timeoutMs)
   if (preference.isAsync) {
     const { view, isReplay } = await gateway.submit(job)
-    return accepted(view, preference, { status: 202, headers: replayed(isReplay) })
+    return accepted(c, view, preference, { status: 202, headers: replayed(isReplay) })
   }
   const { waitMs } = preference
   const isKept = waitMs !== undefined
@@ -107,7 +108,7 @@ async function answer(c: Context<HttpEnv>, job: Job, options: AppOptions): Promi
   } catch (error) {
     if (!isKept || !(error instanceof GatewayError) || error.code !== 'timed_out') throw error
     const view = await viewAfter(error, job, () => gateway.view(job))
-    return accepted(view, preference, { status: 202 })
+    return accepted(c, view, preference, { status: 202 })
   }
 }
 
@@ -116,7 +117,9 @@ async function stream(c: Context<HttpEnv>, job: Job, options: AppOptions): Promi
   const { gateway, log } = options
   c.env.jobId = job.id
   const events = gateway.stream(job, clientOf(c.env.outgoing))
-  return sendEvents(c, events, jobEvents(c, log), { location: `/jobs/${job.id}` })
+  return sendEvents(c, events, jobEvents(c, log), {
+    location: jobLocation(c.req.path, job.id),
+  })
 }
 
 function content(
