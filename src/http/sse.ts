@@ -26,6 +26,19 @@ export interface EventWriter {
 }
 
 /**
+ * JSON for a line of a stream. Some readers take these three characters for ends of lines, among
+ * them Python's `splitlines`, so they are written as escapes, which mean the same.
+ */
+export const lineJson = (value: unknown): string =>
+  JSON.stringify(value).replace(/[\u0085\u2028\u2029]/g, (end) => LINE_ENDS[end] as string)
+
+const LINE_ENDS: Record<string, string> = {
+  '\u0085': String.raw`\u0085`,
+  '\u2028': String.raw`\u2028`,
+  '\u2029': String.raw`\u2029`,
+}
+
+/**
  * Answers with the events of a job until it has ended. An error before the first
  * event is thrown, so that the surface can answer with the error's own status.
  */

@@ -290,7 +290,7 @@ describe('?stream=true', () => {
     expect(kinds(events)).toEqual(['status', 'delta', 'done'])
     expect(textOf(events)).toBe('echo: x')
     expect(gateway.load().pending).toBe(0)
-    const bad = await ask(`${gateway.url}/generate?stream=1`, 'POST', {
+    const bad = await ask(`${gateway.url}/generate?stream=2`, 'POST', {
       job_id: 's-2',
       meta: {},
       content: 'x',
