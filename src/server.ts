@@ -31,8 +31,18 @@ export async function startServer(
   const { gateway, health, load } = parts
   const { queues } = config
   const { maxBodyBytes } = config.http
+  const { carriesMeta } = config.dialect
   const limits = config.gateway
-  const app = createApp({ gateway, limits, queues, maxBodyBytes, health, log, metrics })
+  const app = createApp({
+    gateway,
+    limits,
+    queues,
+    carriesMeta,
+    maxBodyBytes,
+    health,
+    log,
+    metrics,
+  })
   const listener = new Listener(getRequestListener(app.fetch))
   const url = await listener.open(config.http)
   await parts.open()

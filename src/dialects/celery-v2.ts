@@ -48,6 +48,8 @@ export const celeryV2 = defineDialect({
     })),
     // It may, but each time with one.
     mayAnswerTwice: false,
+    // A task that passes on `**prompt["meta"]` fails on a name that it does not know.
+    carriesMeta: false,
     ownsResultKeys: false,
     resultKeys: (wireId) => [`celery-task-meta-${wireId}`],
     encodeJob: (job, of) => encodeJob(task, job, of),

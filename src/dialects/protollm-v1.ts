@@ -32,6 +32,8 @@ export const protollmV1 = defineDialect({
     queue: { durable: false, arguments: {} },
     ends: 'any',
     mayAnswerTwice: false,
+    // The models of protollm_sdk drop what they do not know.
+    carriesMeta: true,
     ownsResultKeys: true,
     resultKeys: (wireId) => [`${REDIS_PREFIX}:${wireId}`],
     encodeJob: (job, { wireId }) => encodeJob(job, wireId),

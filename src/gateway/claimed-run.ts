@@ -204,8 +204,18 @@ function logged({ log }: ReadParts, event: string, work: Promise<unknown>): void
 
 /** Two requests ask for the same job if these are equal. How long a client waits is no part of it. */
 export function fingerprintOf({ queue, messages, meta, priority, source }: Job): string {
-  const { temperature, tokensLimit, stopWords, model } = meta
+  const { temperature, tokensLimit, stopWords, model, more } = meta
   const texts = messages.map(({ role, content }) => [role, content])
-  const canonical = [queue, texts, temperature, tokensLimit, stopWords, model, priority, source]
+  const known = [queue, texts, temperature, tokensLimit, stopWords, model, priority, source]
+  // Without fields of the client's own it is the fingerprint that earlier versions wrote.
+  const canonical = more === undefined ? known : [...known, inOrder(more)]
   return hash('sha256', JSON.stringify(canonical), 'base64')
+}
+
+/** The same value with its keys sorted, because their order says nothing in JSON. */
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder)
+  if (typeof value !== 'object' || value === null) return value
+  const sorted = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(sorted.map(([key, field]) => [key, inOrder(field)]))
 }

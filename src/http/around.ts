@@ -56,7 +56,11 @@ export function observe(
 }
 
 /** Without a socket, what the socket's response would have by default. */
-function addHeaders({ headers }: Response, { requestId }: HttpEnv['Bindings']): void {
+function addHeaders(
+  { headers }: Response,
+  { requestId, headers: more = {} }: HttpEnv['Bindings'],
+): void {
+  for (const [name, value] of Object.entries(more)) headers.set(name, value)
   headers.set('x-request-id', requestId)
   if (!headers.has('cache-control')) headers.set('cache-control', NO_STORE)
 }

@@ -16,6 +16,8 @@ export interface HttpEnv {
     jobId?: string
     /** Of an answer that is an error, for the log. */
     code?: string | undefined
+    /** For the answer, where there is no socket whose response could take them. */
+    headers?: Readonly<Record<string, string>>
   }
 }
 

@@ -33,6 +33,7 @@ export function appWith(
   run: (job: Job) => Promise<Answer> = async () => answerOf(succeeded),
   maxBodyBytes = 1_000,
   gateway: Partial<AppOptions['gateway']> = {},
+  more: Partial<AppOptions> = {},
 ) {
   const lines = new Lines()
   const spy = vi.fn<typeof run>(run)
@@ -40,10 +41,12 @@ export function appWith(
     gateway: { ...noGateway, run: spy, ...gateway },
     limits,
     queues: ['q', 'other'],
+    carriesMeta: true,
     maxBodyBytes,
     health: () => [{ name: 'broker', ready: false, detail: 'not connected' }],
     metrics: createMetrics(),
     log: createLog('debug', lines),
+    ...more,
   })
   const post = async (path: string, body: unknown, headers: Record<string, string> = {}) => {
     const response = await app.request(path, {

@@ -15,6 +15,7 @@ import {
   validOrThrow,
   wholeNumber,
 } from '../native/job-request.ts'
+import { takeUnknown } from '../native/unknown-fields.ts'
 import { InvalidRequest } from '../native/validation.ts'
 import type { Context } from 'hono'
 import type { Job } from '../../job.ts'
@@ -58,18 +59,20 @@ export async function readJob(c: Context<HttpEnv>, options: AppOptions): Promise
   const keys = headersOf(c, 'idempotency-key')
   const given = 'value' in body ? body.value : undefined
   const queue = given?.queue_name ?? options.queues[0]
-  const request = validOrThrow(body, [
+  const valid = validOrThrow(body, [
     ...invalidQueue(queue, ['body', 'queue_name'], options),
     ...invalidTtl(given?.ttl, options.limits.jobTtlMs / 1000),
     ...invalidKey(keys, given?.job_id),
   ])
+  const request = valid.value
   const { content, meta, priority, source, ttl } = request
+  const more = takeUnknown(c, valid, options)
   return {
     id: idOf(request.job_id, keys[0]),
     owner: OWNER,
     queue,
     messages: request.messages ?? [{ role: 'user', content: content as string }],
-    meta: metaOf(meta),
+    meta: metaOf(meta, more),
     priority,
     source,
     ttlMs: ttl === null ? undefined : ttl * 1000,

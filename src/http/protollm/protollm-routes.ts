@@ -16,6 +16,7 @@ import {
   readBody,
   validOrThrow,
 } from '../native/job-request.ts'
+import { takeUnknown } from '../native/unknown-fields.ts'
 import { OWNER } from '../job-id.ts'
 import { jobLocation } from '../location.ts'
 import { sendEvents } from '../sse.ts'
@@ -24,6 +25,7 @@ import type { Answer } from '../../gateway/gateway.ts'
 import type { Job } from '../../job.ts'
 import type { AppOptions } from '../app-options.ts'
 import type { HttpEnv } from '../context.ts'
+import type { MoreMeta } from '../native/unknown-fields.ts'
 import type { Preference } from '../prefer.ts'
 
 export const GenerateRequest = object({
@@ -44,16 +46,16 @@ export const ChatRequest = object({
 export function protollmRoutes(options: AppOptions): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>()
   routes.post('/generate', async (c) => {
-    const { value, queue, isStream } = await readRequest(c, GenerateRequest, options)
+    const { value, more, queue, isStream } = await readRequest(c, GenerateRequest, options)
     // protollm_api also sends the prompt as a chat of one message.
     const messages = [{ role: 'user', content: value.content }]
-    const job = jobOf(value, { queue, messages, source: 'local' })
+    const job = jobOf(value, { more, queue, messages, source: 'local' })
     return isStream ? stream(c, job, options) : answer(c, job, options)
   })
   routes.post('/chat_completion', async (c) => {
-    const { value, queue, isStream } = await readRequest(c, ChatRequest, options)
+    const { value, more, queue, isStream } = await readRequest(c, ChatRequest, options)
     const { messages, source } = value
-    const job = jobOf(value, { queue, messages, source })
+    const job = jobOf(value, { more, queue, messages, source })
     return isStream ? stream(c, job, options) : answer(c, job, options)
   })
   return routes
@@ -61,6 +63,7 @@ export function protollmRoutes(options: AppOptions): Hono<HttpEnv> {
 
 interface ProtollmRequest<T> {
   readonly value: T
+  readonly more: MoreMeta
   readonly queue: string
   readonly isStream: boolean
 }
@@ -69,7 +72,7 @@ interface ProtollmRequest<T> {
 async function readRequest<T extends v.GenericSchema<unknown, object>>(
   c: Context<HttpEnv>,
   schema: T,
-  options: Pick<AppOptions, 'queues' | 'maxBodyBytes'>,
+  options: Pick<AppOptions, 'queues' | 'maxBodyBytes' | 'carriesMeta'>,
 ): Promise<ProtollmRequest<v.InferOutput<T>>> {
   const body = await readBody(c, schema, options)
   const queue = c.req.query('queue_name') ?? options.queues[0]
@@ -80,15 +83,22 @@ async function readRequest<T extends v.GenericSchema<unknown, object>>(
     const msg = 'Input should be a valid boolean, unable to interpret input'
     invalid.push({ type: 'bool_parsing', loc: ['query', 'stream'], msg, input: stream })
   }
-  return { value: validOrThrow(body, invalid), queue, isStream: isStream === true }
+  const valid = validOrThrow(body, invalid)
+  const more = takeUnknown(c, valid, options)
+  return { value: valid.value, more, queue, isStream: isStream === true }
 }
 
 function jobOf(
   request: Pick<v.InferOutput<typeof GenerateRequest>, 'job_id' | 'priority' | 'meta'>,
-  { queue, messages, source }: Pick<Job, 'queue' | 'messages' | 'source'>,
+  {
+    more,
+    queue,
+    messages,
+    source,
+  }: Pick<Job, 'queue' | 'messages' | 'source'> & { readonly more: MoreMeta },
 ): Job {
   const { job_id, priority, meta } = request
-  return { id: job_id, owner: OWNER, queue, messages, meta: metaOf(meta), priority, source }
+  return { id: job_id, owner: OWNER, queue, messages, meta: metaOf(meta, more), priority, source }
 }
 
 /** Answers with the content, or with the place to find the job if the client prefers that. */

@@ -18,7 +18,7 @@ const done = (outcome: Outcome): JobEvent => ({
 const dataOf = (text: string) => JSON.parse(/^data: (.*)$/m.exec(text)?.[1] ?? '') as unknown
 
 /** What ends a line for one reader or another; Python's `str.splitlines` knows all of them. */
-const LINE_ENDS = [...'\n\r\v\f\u001c\u001d\u001e\u0085\u2028\u2029']
+const LINE_ENDS = Array.from('\n\r\v\f\u001c\u001d\u001e\u0085\u2028\u2029')
 
 const linesOf = (text: string): string[] =>
   LINE_ENDS.reduce((lines, end) => lines.flatMap((line) => line.split(end)), [text])

@@ -12,6 +12,7 @@ const app = createApp({
   gateway: noGateway,
   limits,
   queues: ['q', 'other'],
+  carriesMeta: true,
   maxBodyBytes: 1,
   health: () => [],
   metrics: createMetrics(),

@@ -33,10 +33,14 @@ describe('POST /generate', () => {
     })
   })
 
-  test('fields nobody asked for are dropped, __proto__ among them', async () => {
+  test('a field __proto__ reaches nothing', async () => {
     const { post, run } = appWith()
-    const body = '{"job_id":"j","meta":{"__proto__":{"x":1},"seed":1},"content":"x","__proto__":{}}'
-    expect((await post('/generate', body)).status).toBe(200)
+    const body = '{"job_id":"j","meta":{"__proto__":{"x":1}},"content":"x","__proto__":{}}'
+    const { status, headers } = await post('/generate', body)
+    expect({ status, ignored: headers.get('x-ignored-parameters') }).toEqual({
+      status: 200,
+      ignored: 'meta.__proto__, __proto__',
+    })
     expect(Object.keys(run.mock.calls[0]?.[0].meta ?? {})).toHaveLength(4)
     expect(({} as { x?: number }).x).toBeUndefined()
   })
