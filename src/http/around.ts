@@ -66,7 +66,7 @@ function addHeaders(
 }
 
 /** Keeps the client's own id if it is safe in a header and in a log line. Otherwise makes one. */
-function requestIdOf(given: string | string[] | null | undefined): string {
+export function requestIdOf(given: string | string[] | null | undefined): string {
   return typeof given === 'string' && /^[\w.:=+/-]{1,128}$/.test(given) ? given : randomUUID()
 }
 

@@ -4,7 +4,7 @@ import { jobLocation } from '../location.ts'
 import { invalidFieldsOf } from './validation.ts'
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { ErrorCode } from '../../errors.ts'
+import type { ErrorCode, GatewayError } from '../../errors.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { HttpEnv } from '../context.ts'
 import type { AnswerError } from '../surface.ts'
@@ -36,9 +36,11 @@ export const answerProblem =
 
 /** RFC 9457 has `type` to `detail`. The others are ours: `code` is for programs. */
 export function problemOf(error: unknown, c: Context<HttpEnv>, log: Log) {
-  const { code, message } = clientErrorOf(error, c, log)
+  return problemWith(clientErrorOf(error, c, log), c.env.requestId, c.env.jobId)
+}
+
+export function problemWith({ code, message }: GatewayError, requestId: string, jobId?: string) {
   const status = STATUS[code]
-  const { jobId } = c.env
   return {
     type: 'about:blank',
     title: STATUS_CODES[status] ?? code,
@@ -46,6 +48,6 @@ export function problemOf(error: unknown, c: Context<HttpEnv>, log: Log) {
     detail: message,
     code,
     ...(jobId !== undefined && { job_id: jobId }),
-    request_id: c.env.requestId,
+    request_id: requestId,
   }
 }
