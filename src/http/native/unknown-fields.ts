@@ -53,6 +53,7 @@ function visit(
 
 /** Letters, digits, `_` and `-` stay, so that a name cannot break out of the header or look like a path. */
 function encoded(key: string): string {
+  if (key === '') return '""'
   const characters = Array.from(key)
   const text = characters.slice(0, MAX_NAME).map(encodedCharacter).join('')
   return characters.length > MAX_NAME ? `${text}...` : text

@@ -55,7 +55,7 @@ export const OUTCOME_HEADERS = {
   'x-ignored-parameters': {
     description:
       'Fields of the body that had no effect, such as `max_tokens, messages[].name`. At most 20 names; `...` stands for the others',
-    schema: text('^[A-Za-z0-9_.%\\[\\], -]+$'),
+    schema: text('^[A-Za-z0-9_.%"\\[\\], -]+$'),
   },
   'server-timing': {
     description: 'Milliseconds by stage',

@@ -84,7 +84,7 @@ describe('a field that no route knows', () => {
     ['имя', '%D0%B8%D0%BC%D1%8F'],
     ['\ud800', '%EF%BF%BD'],
     ['👋', '%F0%9F%91%8B'],
-    ['', ''],
+    ['', '""'],
     ['100%', '100%25'],
     ['x'.repeat(41), `${'x'.repeat(40)}...`],
     ['👋'.repeat(41), `${'%F0%9F%91%8B'.repeat(40)}...`],
