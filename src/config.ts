@@ -44,6 +44,7 @@ export const sharedSettings = {
     ),
     'info',
   ),
+  LEAVE_GRACE_S: v.optional(number(0, DAY_S), '5'),
   STOP_GRACE_S: v.optional(number(0, DAY_S), '30'),
 } as const
 
@@ -95,6 +96,7 @@ export function readConfig(env: Env) {
       timeoutMs: set.TIMEOUT * 1000,
       jobTtlMs: set.JOB_TTL_S * 1000,
       resultTtlMs: set.RESULT_TTL_S * 1000,
+      leaveGraceMs: set.LEAVE_GRACE_S * 1000,
       requireWorkers: set.REQUIRE_WORKERS,
       maxPending: set.MAX_PENDING,
       sweepOrphans: set.SWEEP_ORPHANS,

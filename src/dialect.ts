@@ -67,6 +67,8 @@ export interface Dialect {
   readonly ends: 'any' | readonly EndMark[]
   /** Only workers of this gateway write such keys, so that those without a record are late results. */
   readonly ownsResultKeys: boolean
+  /** Message and result have a place for the bodies of OpenAI endpoints. Without one, a job's `request` is left out. */
+  readonly carriesBodies: boolean
   /** Keys whose change may mean that the job has ended or begun. Our own keys hang on the first. */
   resultKeys(wireId: string): readonly [string, ...string[]]
   /** What the worker expects to find there, before it has the message and as long as that lives. */

@@ -27,7 +27,7 @@ export const protollmV11 = defineDialect({
     /** Who asks for none gets this one, in the message too. */
     const priorityOf = ({ priority }: Job): number => priority ?? set.BASE_PRIORITY
     const kwargsOf = (job: Job, wireId: string) =>
-      encodeKwargs(job, wireId, { priority: priorityOf(job), source: job.source })
+      encodeKwargs(withoutBody(job), wireId, { priority: priorityOf(job), source: job.source })
     return {
       name: 'protollm-v1.1',
       queue: { durable: true, arguments: { 'x-max-priority': 5 } },
@@ -39,13 +39,14 @@ export const protollmV11 = defineDialect({
       // Its one worker drops what it does not know.
       carriesMeta: false,
       ownsResultKeys: false,
+      carriesBodies: false,
       resultKeys: (wireId) => [statusKey(wireId), answerKey(wireId)],
       prepare: (job, wireId, now) => [
         { key: statusKey(wireId), value: encodeStatus('pending', now, 'Job is created') },
         { key: `prompt:${wireId}`, value: JSON.stringify(kwargsOf(job, wireId).prompt) },
       ],
       encodeJob: (job, { wireId }) => ({
-        body: encodeTask(kwargsOf(job, wireId)),
+        body: encodeTask(kwargsOf(job, wireId), withoutBody(job)),
         priority: priorityOf(job),
       }),
       decodeResult,
@@ -56,9 +57,13 @@ export const protollmV11 = defineDialect({
   },
 })
 
+/** The answer of this kind of worker has no place for more than its text. */
+const withoutBody = (job: Job): Job => ({ ...job, request: undefined })
+
 function decodeJob(delivery: Delivery, queue: string): { job: Job; wireId: string } {
-  const { kwargs } = readWire(Task, delivery.body.toString(), 'message')
-  const job = decodeKwargs(kwargs, queue)
+  const text = delivery.body.toString()
+  const { kwargs } = readWire(Task, text, 'message')
+  const job = decodeKwargs(kwargs, queue, text, 'kwargs')
   return { job, wireId: kwargs.prompt.job_id }
 }
 

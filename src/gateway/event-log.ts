@@ -58,6 +58,8 @@ export interface Followed {
   attempt: number
   /** The worker that leads this attempt, where it names itself. */
   writer: string | undefined
+  /** How many deltas the client has of this attempt. */
+  pieces: number
   /** How many characters this attempt has streamed so far, as JavaScript counts them. */
   length: number
   /** SHA-256 of these characters. */
@@ -77,11 +79,13 @@ export function startAt(run: string, from: Position | undefined): Followed {
 const newText = (attempt: number, writer?: string) => ({
   attempt,
   writer,
+  pieces: 0,
   length: 0,
   hash: createHash('sha256'),
 })
 
 function append(state: Followed, text: string): void {
+  state.pieces += 1
   state.length += text.length
   state.hash.update(text, 'utf16le')
 }
@@ -146,19 +150,18 @@ async function* newDeltas(
     const { deltas, hasMore } = await source.after(key, state.lastId)
     const events: JobEvent[] = []
     for (const delta of deltas) {
-      const { id, text, attempt, writer } = delta
+      const { id, text, chunks, attempt, writer } = delta
       state.lastId = id
       state.entries += 1
       const role = roleOf(delta, state)
       if (role === 'none') continue
       if (role === 'again') {
-        if (state.length > 0) events.push({ kind: 'restart', id: `${id}:restart` })
+        if (state.pieces > 0) events.push({ kind: 'restart', id: `${id}:restart` })
         Object.assign(state, newText(attempt, writer))
       }
       append(state, text)
-      events.push(
-        ...piecesOf(text, { from: state.known, lastId: id, idOf: (end) => `${id}:${end}` }),
-      )
+      const idOf = (end: number): string => `${id}:${end}`
+      events.push(...piecesOf(text, { from: state.known, lastId: id, idOf, chunks }))
       state.known = 0
     }
     if (events.length > 0) yield events

@@ -1,7 +1,9 @@
-import { toGatewayError } from '../errors.ts'
+import { acceptanceUnknown, noWorkers, toGatewayError } from '../errors.ts'
+import { releaseJob } from './claimed-run.ts'
 import type { GatewayError } from '../errors.ts'
 import type { GatewayParts } from './gateway-parts.ts'
 import type { Claimant, Held } from './claimed-run.ts'
+import type { Demand } from './demand.ts'
 
 /** A message whose confirm was lost is published again if the broker is back within this time. */
 export const REPUBLISH_WITHIN_MS = 10_000
@@ -15,12 +17,32 @@ export type Sent =
   | { readonly kind: 'confirmed' | 'unknown' | 'unwanted' }
   | { readonly kind: 'refused'; readonly error: GatewayError }
 
+/**
+ * Whether clients still want the job to be published. If not, a new claim is released. Rejects
+ * where a worker is required and none takes jobs from the queue.
+ */
+export async function mayPublish(
+  parts: Pick<GatewayParts, 'broker' | 'dialect' | 'records' | 'log' | 'requireWorkers'>,
+  claimant: Claimant,
+  { run, verdict }: Held,
+  demand: Pick<Demand, 'isUnwanted'>,
+): Promise<boolean> {
+  const { queue } = claimant.job
+  const isFirst = verdict === 'new'
+  const lacksWorkers = isFirst && parts.requireWorkers && !(await parts.broker.hasWorkers(queue))
+  if (!demand.isUnwanted && !lacksWorkers) return true
+  // Of a takeover, the dead replica's message may be queued all the same.
+  const isReleased = isFirst && (await releaseJob(parts, claimant, run))
+  if (demand.isUnwanted) return false
+  throw isReleased ? noWorkers(queue) : acceptanceUnknown()
+}
+
 /** Hands the job to the broker until it is known whether the broker has it. Never rejects. */
 export async function publishUntilKnown(
   { broker, dialect, log }: Pick<GatewayParts, 'broker' | 'dialect' | 'log'>,
   { job, wireId }: Claimant,
   { run, remainingMs: lifeMs }: Held,
-  isUnwanted: () => boolean,
+  demand: Pick<Demand, 'isUnwanted'>,
 ): Promise<Sent> {
   const bornAt = performance.now()
   const of = { wireId, run, expiresAt: new Date(Date.now() + lifeMs) }
@@ -33,10 +55,10 @@ export async function publishUntilKnown(
     // The first message may be queued all the same: a refusal of the second one proves nothing.
     if (answer !== 'lost' && attempt === 1) return { kind: 'refused', error: answer }
     if (answer !== 'lost' && broker.link.ready) return { kind: 'unknown' }
-    if (isUnwanted()) return { kind: 'unwanted' }
+    if (demand.isUnwanted) return { kind: 'unwanted' }
     log.warn({ job: wireId, attempt }, 'job.confirm_lost')
     if (attempt === MAX_PUBLISHES) return { kind: 'unknown' }
     if (!(await broker.link.until(REPUBLISH_WITHIN_MS))) return { kind: 'unknown' }
-    if (isUnwanted()) return { kind: 'unwanted' }
+    if (demand.isUnwanted) return { kind: 'unwanted' }
   }
 }

@@ -7,8 +7,16 @@ import type { Log } from '../telemetry/log.ts'
 export type HintSource = 'notification' | 'reconcile'
 export type OnHint = (source: HintSource) => void
 
-/** What a write that may end a job is called. An event outside this list is ours or nobody's: acting on `keymiss` would loop. */
-const EVENTS = new Set(['set', 'setrange', 'append', 'rename_to', 'copy_to', 'restore', 'xadd'])
+/** What a write that may end a job is called. Others are not acted on: our own reads cause `keymiss`, so that would loop. */
+const EVENTS: ReadonlySet<string> = new Set([
+  'set',
+  'setrange',
+  'append',
+  'rename_to',
+  'copy_to',
+  'restore',
+  'xadd',
+])
 /** A SUBSCRIBE cut off by a lost link is sent again if the link is back within this time. */
 export const GRACE_MS = 1_000
 /** So many hints are given in one turn of the event loop when everything is to be read again. */
@@ -38,10 +46,18 @@ export class Push {
   readonly #connection: RedisConnection
   readonly #prefix: string
   readonly #log: Log
+  readonly #events: ReadonlySet<string>
   readonly #subscriptions = new Map<string, Subscription>()
   #closed = false
 
-  constructor(connection: RedisConnection, database: number, log: Log) {
+  /** `events`: the names of the events that are hints. */
+  constructor(
+    connection: RedisConnection,
+    database: number,
+    log: Log,
+    events: ReadonlySet<string> = EVENTS,
+  ) {
+    this.#events = events
     this.#connection = connection
     this.#prefix = `__keyspace@${database}__:`
     this.#log = log
@@ -153,7 +169,7 @@ export class Push {
 
   /** One function for all channels. It must not throw: the library would lose the rest of what it has just read. */
   readonly #onEvent = (event: string, channel: string): void => {
-    if (!EVENTS.has(event)) return
+    if (!this.#events.has(event)) return
     const hints = this.#subscriptions.get(channel)?.hints
     if (hints) for (const hint of hints) this.#give(hint, 'notification')
   }

@@ -23,7 +23,8 @@ function textOf(event: JobEvent): string {
     case 'status':
       return eventText('status', lineJson({ status: event.status }))
     case 'delta':
-      return eventText('delta', lineJson({ text: event.text }), event.id)
+      // A piece of a tool call, for example, which these routes have no place for.
+      return event.text === '' ? '' : eventText('delta', lineJson({ text: event.text }), event.id)
     case 'restart':
       return eventText('restart', '{}', event.id)
     case 'done':

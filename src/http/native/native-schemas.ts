@@ -59,7 +59,7 @@ const EVENT_TEXT = `One server-sent event. Its data is JSON:
     id: 1795373072512-0
     data: {"text":"AI is "}
 
-- \`status\`: the first event, the status of the job
+- \`status\`: the first event, the status of the job; once more when it runs
 - \`delta\`, with an id: text to append
 - \`restart\`, with an id: another attempt begins, so drop the text so far
 - \`done\`, with the id \`done\`: the last event, the job as GET /jobs/{id} answers it. A content

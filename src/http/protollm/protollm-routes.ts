@@ -113,7 +113,8 @@ async function answer(c: Context<HttpEnv>, job: Job, options: AppOptions): Promi
   const { waitMs } = preference
   const isKept = waitMs !== undefined
   try {
-    const found = await gateway.run(job, { client: clientOf(c.env.outgoing), waitMs, isKept })
+    const client = clientOf(c.env.outgoing)
+    const found = await gateway.run(job, { client, waitMs, isKept, mayReturn: true })
     return content(job, found, preference)
   } catch (error) {
     if (!isKept || !(error instanceof GatewayError) || error.code !== 'timed_out') throw error
@@ -126,7 +127,7 @@ async function answer(c: Context<HttpEnv>, job: Job, options: AppOptions): Promi
 async function stream(c: Context<HttpEnv>, job: Job, options: AppOptions): Promise<Response> {
   const { gateway, log } = options
   c.env.jobId = job.id
-  const events = gateway.stream(job, clientOf(c.env.outgoing))
+  const events = gateway.stream(job, { client: clientOf(c.env.outgoing) })
   return sendEvents(c, events, jobEvents(c, log), {
     location: jobLocation(c.req.path, job.id),
   })

@@ -47,6 +47,8 @@ export interface StoredJob {
   readonly isSure: boolean
   /** No end was known of the run before this look. */
   readonly wasInFlight: boolean
+  /** A worker has written deltas, so it has begun. */
+  readonly hasDeltas: boolean
   readonly values: Values
 }
 
@@ -171,9 +173,17 @@ export class JobRecords {
     }
   }
 
-  /** The broker has the message: no other replica takes the job over any more. */
-  async markPublished(keys: JobKeys, run: string): Promise<void> {
-    await this.#client.markPublished({ keys, ask: { run } })
+  /**
+   * The broker has the message: no other replica takes the job over any more. `isKept`: a
+   * client was promised that it runs on, so that no client's leaving cancels it.
+   */
+  async markPublished(keys: JobKeys, run: string, isKept = false): Promise<void> {
+    await this.#client.markPublished({ keys, ask: { run, isKept } })
+  }
+
+  /** Clients still wait here, so the asker counts for another `ASKER_LEASE_MS`. */
+  async renew(keys: JobKeys, run: string, asker: string): Promise<void> {
+    await this.#client.renewAsker({ keys, ask: { run, asker } })
   }
 
   /**

@@ -8,6 +8,7 @@ import { markPublished } from './mark-published.ts'
 import { mayRun } from './may-run.ts'
 import { read } from './read.ts'
 import { release } from './release.ts'
+import { renew } from './renew.ts'
 import { view } from './view.ts'
 
 /** Every transition of a record that needs a script, as commands of the client. */
@@ -22,5 +23,6 @@ export const scripts = {
   mayRunJob: mayRun,
   readJob: read,
   releaseJob: release,
+  renewAsker: renew,
   viewJob: view,
 }

@@ -58,6 +58,13 @@ describe('a text that is longer than a delta may be', () => {
     },
   )
 
+  test('has its chunks on the last piece, and no chunks on the others', async () => {
+    const stream = new MemoryStream()
+    stream.append({ text: longText('a'), chunks: '[{"n":1}]' })
+    const all = await sameFromEvery(stream, succeeded(longText('a')))
+    expect(deltasOf(all).map(({ chunks }) => chunks)).toEqual(['[]', '[]', '[{"n":1}]'])
+  })
+
   test('of exactly that length is one delta', async () => {
     const text = 'x'.repeat(MAX_DELTA)
     const stream = new MemoryStream()

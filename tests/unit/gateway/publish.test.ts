@@ -24,7 +24,12 @@ function publishing(isUnwanted = (): boolean => false) {
     asker: 'a-1',
   }
   const claim = heldClaim({ remainingMs: 60_000 })
-  const sent = publishUntilKnown(parts, claimant, claim, isUnwanted)
+  const demand = {
+    get isUnwanted() {
+      return isUnwanted()
+    },
+  }
+  const sent = publishUntilKnown(parts, claimant, claim, demand)
   const messages = () => broker.publish.mock.calls.map(([message]) => message)
   return { sent, broker, link, publishes, messages }
 }
