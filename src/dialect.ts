@@ -78,6 +78,11 @@ export interface Dialect {
    * live: it acknowledges after the write, and a message that comes back is run again.
    */
   readonly mayAnswerTwice: boolean
+  /**
+   * Whether the message carries the fields of `meta` that we do not know (`JobMeta.more`): only
+   * where no worker breaks because of them, and one may use them.
+   */
+  readonly carriesMeta: boolean
   encodeJob(job: Job, of: RunOf & { readonly expiresAt: Date }): Delivery
   /** Tells the workers that nobody wants this run any more; for those that do not look at our cancel key. */
   encodeCancel?(of: RunOf): Broadcast

@@ -53,6 +53,8 @@ export const celeryV2 = defineDialect({
     })),
     // It may, but each time with one.
     mayAnswerTwice: false,
+    // A task that passes on `**prompt["meta"]` fails on a name that it does not know.
+    carriesMeta: false,
     ownsResultKeys: false,
     carriesBodies: true,
     resultKeys: (wireId) => [`celery-task-meta-${wireId}`],

@@ -40,6 +40,8 @@ export const protollmV11 = defineDialect({
         { position: 1, pattern: '' },
       ],
       mayAnswerTwice: true,
+      // Its one worker drops what it does not know.
+      carriesMeta: false,
       ownsResultKeys: false,
       carriesBodies: false,
       resultKeys: (wireId) => [statusKey(wireId), answerKey(wireId)],

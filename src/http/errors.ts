@@ -11,11 +11,14 @@ export const STATUS = {
   bad_request: 400,
   not_found: 404,
   method_not_allowed: 405,
+  request_timeout: 408,
   job_conflict: 409,
   job_cancelled: 409,
   body_too_large: 413,
   unsupported_media_type: 415,
+  expectation_failed: 417,
   idempotency_conflict: 422,
+  head_too_large: 431,
   client_gone: 499,
   internal: 500,
   worker_failed: 502,
@@ -43,6 +46,7 @@ export const RETRY_AFTER_S = 1
  */
 export function clientErrorOf(error: unknown, c: Context<HttpEnv>, log: Log): GatewayError {
   const known = knownError(error)
+  c.env.code = known.code
   if (known.code === 'internal') {
     const cause = error instanceof GatewayError ? (error.cause ?? error) : error
     log.error({ requestId: c.env.requestId, ...faultFields(cause) }, 'http.internal_error')
