@@ -46,6 +46,8 @@ export interface JobMeta {
   readonly tokensLimit: number | null
   readonly stopWords: readonly string[] | null
   readonly model: string | null
+  /** Fields of the client's own, for a worker that knows them. Absent where there are none. */
+  readonly more?: Readonly<Record<string, unknown>>
 }
 
 export interface Job {

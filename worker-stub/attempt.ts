@@ -85,7 +85,7 @@ async function runEngine(
   const keys = answers.keysOf(wireId)
   const deltas = new DeltaWriter({ redis, keys, run, ttlMs, signal, log })
   try {
-    return await engine.run(job, signal, (text) => deltas.add(text))
+    return await engine.run(job, signal, (text, chunk) => deltas.add(text, chunk))
   } catch (error) {
     signal.throwIfAborted()
     log.error({ job: job.id, ...errorFields(error) }, 'job.engine_failed')

@@ -36,6 +36,8 @@ export const protollmV1 = defineDialect({
     queue: { durable: false, arguments: {} },
     ends: 'any',
     mayAnswerTwice: false,
+    // The models of protollm_sdk drop what they do not know.
+    carriesMeta: true,
     ownsResultKeys: true,
     carriesBodies: true,
     resultKeys: (wireId) => [`${REDIS_PREFIX}:${wireId}`],

@@ -35,7 +35,7 @@ export const Kwargs = v.object({
     job_id: v.string(),
     priority: nullable(v.number()),
     source: v.optional(v.string(), 'local'),
-    meta: v.object({
+    meta: v.looseObject({
       temperature: nullable(v.number()),
       tokens_limit: nullable(v.number()),
       stop_words: nullable(v.array(v.string())),
@@ -48,8 +48,8 @@ export const Kwargs = v.object({
 
 /** `/generate` is a chat of one message on the wire, too. `extra` is what newer ones have besides. */
 export function encodeKwargs(job: Job, wireId: string, extra: object = {}) {
-  const { temperature, tokensLimit, stopWords, model } = job.meta
-  const meta = { temperature, tokens_limit: tokensLimit, stop_words: stopWords, model }
+  const { temperature, tokensLimit, stopWords, model, more } = job.meta
+  const meta = { ...more, temperature, tokens_limit: tokensLimit, stop_words: stopWords, model }
   const { request } = job
   const carried = request && { request: { endpoint: request.endpoint, body: {} } }
   const prompt = { job_id: wireId, ...extra, meta, messages: job.messages, ...carried }
@@ -73,13 +73,20 @@ export function decodeKwargs(
   message: string,
   ...toKwargs: readonly (string | number)[]
 ): Job {
-  const { temperature, tokens_limit: tokensLimit, stop_words: stopWords, model } = prompt.meta
+  const {
+    temperature,
+    tokens_limit: tokensLimit,
+    stop_words: stopWords,
+    model,
+    ...more
+  } = prompt.meta
+  const hasMore = Object.keys(more).length > 0
   return {
     id: plainId(prompt.job_id),
     owner: ownerOf(prompt.job_id),
     queue,
     messages: prompt.messages,
-    meta: { temperature, tokensLimit, stopWords, model },
+    meta: { temperature, tokensLimit, stopWords, model, ...(hasMore && { more }) },
     priority: prompt.priority,
     source: prompt.source,
     ...(prompt.request && {

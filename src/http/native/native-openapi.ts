@@ -10,8 +10,8 @@ export const APPLIED = {
   },
 }
 const location = {
-  description: 'Where to find the job',
-  schema: { ...text('^/jobs/[A-Za-z0-9._~-]{1,128}$'), format: 'uri-reference' },
+  description: 'Where to find the job, relative to the URL of the request',
+  schema: { ...text('^(\\.\\./)*jobs/[A-Za-z0-9._~-]{1,128}$'), format: 'uri-reference' },
 }
 export const LOCATION = { location: { ...location, required: true } }
 export const LOCATION_IF_ACCEPTED = { location }

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { STATUS, clientErrorOf, retryAfter } from '../errors.ts'
+import { jobLocation } from '../location.ts'
 import { invalidFieldsOf } from './validation.ts'
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
@@ -16,25 +17,31 @@ export const answerProblem =
   (log: Log): AnswerError =>
   (error, c) => {
     const detail = invalidFieldsOf(error)
-    if (detail !== undefined) return c.json({ detail }, 422)
+    if (detail !== undefined) {
+      // The form of FastAPI has no code, so the log gets the type of the first fault.
+      c.env.code = detail[0]?.type
+      return c.json({ detail }, 422)
+    }
     const known = clientErrorOf(error, c, log)
-    const problem = problemFrom(known, c)
+    const problem = problemWith(known, c.env.requestId, c.env.jobId)
     const { status, code, job_id: jobId } = problem
     const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
     if (jobId !== undefined) headers['x-job-id'] = jobId
-    if (jobId !== undefined && STILL_RUNNING.has(code)) headers.location = `/jobs/${jobId}`
+    if (jobId !== undefined && STILL_RUNNING.has(code)) {
+      headers.location = jobLocation(c.req.path, jobId)
+    }
     Object.assign(headers, retryAfter(known))
     // Hono's type of statuses lacks 499. No client reads that one: it has left.
     return c.body(JSON.stringify(problem), status as ContentfulStatusCode, headers)
   }
 
 /** RFC 9457 has `type` to `detail`. The others are ours: `code` is for programs. */
-export const problemOf = (error: unknown, c: Context<HttpEnv>, log: Log) =>
-  problemFrom(clientErrorOf(error, c, log), c)
+export function problemOf(error: unknown, c: Context<HttpEnv>, log: Log) {
+  return problemWith(clientErrorOf(error, c, log), c.env.requestId, c.env.jobId)
+}
 
-function problemFrom({ code, message }: GatewayError, c: Context<HttpEnv>) {
+export function problemWith({ code, message }: GatewayError, requestId: string, jobId?: string) {
   const status = STATUS[code]
-  const { jobId } = c.env
   return {
     type: 'about:blank',
     title: STATUS_CODES[status] ?? code,
@@ -42,6 +49,6 @@ function problemFrom({ code, message }: GatewayError, c: Context<HttpEnv>) {
     detail: message,
     code,
     ...(jobId !== undefined && { job_id: jobId }),
-    request_id: c.env.requestId,
+    request_id: requestId,
   }
 }
