@@ -118,6 +118,8 @@ export interface DialectKind {
   readonly settings: v.ObjectEntries
   /** From what `settings` made of the environment. */
   create(set: Readonly<Record<string, unknown>>): Dialect
+  /** What is wrong with settings that are right one by one. */
+  problem?(set: Readonly<Record<string, unknown>>): string | undefined
   addresses?(set: Readonly<Record<string, unknown>>): Addresses
 }
 
@@ -125,6 +127,7 @@ export interface DialectKind {
 export function defineDialect<S extends v.ObjectEntries>(kind: {
   readonly settings: S
   readonly create: (set: v.InferOutput<v.ObjectSchema<S, undefined>>) => Dialect
+  readonly problem?: (set: v.InferOutput<v.ObjectSchema<S, undefined>>) => string | undefined
   readonly addresses?: (set: v.InferOutput<v.ObjectSchema<S, undefined>>) => Addresses
 }): DialectKind {
   return kind as DialectKind

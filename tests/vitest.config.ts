@@ -61,6 +61,7 @@ export default defineConfig({
             'long',
             'tests/e2e/{streams,load}.test.ts',
             'tests/integration/claims.test.ts',
+            'tests/unit/settings-fuzz.test.ts',
             'tests/faults/{redis,broker,gateway}.test.ts',
           ),
           ...withServers,

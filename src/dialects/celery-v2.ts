@@ -1,7 +1,8 @@
 import * as v from 'valibot'
 import { defineDialect } from '../dialect.ts'
 import { WireFormatError } from '../errors.ts'
-import { text, url } from '../setting.ts'
+import { text } from '../setting.ts'
+import { rabbitUrl, redisUrl } from '../url-setting.ts'
 import {
   Answer,
   Kwargs,
@@ -32,15 +33,16 @@ export const celeryV2 = defineDialect({
     CELERY_TASK_NAME: v.optional(text, 'generate'),
     CELERY_BROKER_URL: v.optional(
       v.pipe(
-        url('amqp', 'amqps', 'pyamqp'),
-        v.check((value) => !value.includes(';'), 'must be one address'),
+        v.string(),
+        v.check((value) => !/;\w+:\/\//.test(value), 'must be one address'),
+        rabbitUrl('amqp', 'amqps', 'pyamqp'),
       ),
     ),
-    CELERY_RESULT_BACKEND: v.optional(url('redis', 'rediss')),
+    CELERY_RESULT_BACKEND: v.optional(redisUrl('redis', 'rediss')),
   },
-  addresses: ({ CELERY_BROKER_URL: broker, CELERY_RESULT_BACKEND: redisUrl }) => ({
+  addresses: ({ CELERY_BROKER_URL: broker, CELERY_RESULT_BACKEND: backend }) => ({
     rabbitUrl: broker === undefined ? undefined : rabbitUrlOf(broker),
-    redisUrl,
+    redisUrl: backend,
   }),
   create: ({ CELERY_TASK_NAME: task }) => ({
     name: 'celery-v2',

@@ -21,6 +21,10 @@ export const protollmV11 = defineDialect({
     REDIS_PREFIX_FOR_ANSWER: v.optional(prefix, 'job-answer'),
     BASE_PRIORITY: v.optional(integer(0, 255), '1'),
   },
+  problem: ({ REDIS_PREFIX_FOR_STATUS: status, REDIS_PREFIX_FOR_ANSWER: answer }) =>
+    new Set([status, answer, PROMPT]).size < 3
+      ? `REDIS_PREFIX_FOR_STATUS and REDIS_PREFIX_FOR_ANSWER must differ, and neither may be ${PROMPT}`
+      : undefined,
   create: (set) => {
     const statusKey = (wireId: string): string => `${set.REDIS_PREFIX_FOR_STATUS}:${wireId}`
     const answerKey = (wireId: string): string => `${set.REDIS_PREFIX_FOR_ANSWER}:${wireId}`
@@ -43,7 +47,7 @@ export const protollmV11 = defineDialect({
       resultKeys: (wireId) => [statusKey(wireId), answerKey(wireId)],
       prepare: (job, wireId, now) => [
         { key: statusKey(wireId), value: encodeStatus('pending', now, 'Job is created') },
-        { key: `prompt:${wireId}`, value: JSON.stringify(kwargsOf(job, wireId).prompt) },
+        { key: `${PROMPT}:${wireId}`, value: JSON.stringify(kwargsOf(job, wireId).prompt) },
       ],
       encodeJob: (job, { wireId }) => ({
         body: encodeTask(kwargsOf(job, wireId), withoutBody(job)),
@@ -56,6 +60,9 @@ export const protollmV11 = defineDialect({
     }
   },
 })
+
+/** The prefix under which the worker reads the prompt. It is fixed. */
+const PROMPT = 'prompt'
 
 /** The answer of this kind of worker has no place for more than its text. */
 const withoutBody = (job: Job): Job => ({ ...job, request: undefined })

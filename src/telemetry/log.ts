@@ -53,7 +53,7 @@ export function faultFields(error: unknown): { error: string; stack?: string } {
   return { ...errorFields(error), stack: withoutLogin(error.stack) }
 }
 
-/** An address in an error may carry the password it was built from. */
+/** An address in an error may carry the password that it was made from, and that password any character. */
 function withoutLogin(text: string): string {
-  return text.replace(/\/\/[^@/\s]*@/g, '//…@')
+  return text.replace(/(?<!file:)\/\/\S*@/g, '//…@')
 }
