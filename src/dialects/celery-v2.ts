@@ -7,6 +7,7 @@ import {
   Kwargs,
   decodeAnswer,
   decodeKwargs,
+  defaultsHeader,
   encodeAnswer,
   encodeKwargs,
   readWire,
@@ -100,6 +101,7 @@ function encodeJob(
     // So that a worker can be told to drop this run, and no later one of the same id.
     stamped_headers: [stampOf(run)],
     stamps: { [stampOf(run)]: [run] },
+    ...defaultsHeader(job).headers,
   }
   return {
     ...JSON_BODY,
@@ -135,7 +137,10 @@ function decodeJob(delivery: Delivery, queue: string): { job: Job; wireId: strin
   const [, kwargs] = readWire(Body, delivery.body.toString(), 'message')
   const headers = v.safeParse(Headers, delivery.headers)
   if (!headers.success) throw new WireFormatError('the message has no headers of a Celery task')
-  const job = { ...decodeKwargs(kwargs, queue), priority: delivery.priority ?? null }
+  const job = {
+    ...decodeKwargs(kwargs, queue, delivery.headers),
+    priority: delivery.priority ?? null,
+  }
   return { job, wireId: headers.output.id }
 }
 

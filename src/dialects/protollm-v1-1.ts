@@ -2,7 +2,15 @@ import * as v from 'valibot'
 import { defineDialect } from '../dialect.ts'
 import { WireFormatError } from '../errors.ts'
 import { integer, prefix } from '../setting.ts'
-import { EXPIRED_MESSAGE, Task, decodeKwargs, encodeKwargs, encodeTask, readWire } from './wire.ts'
+import {
+  EXPIRED_MESSAGE,
+  Task,
+  decodeKwargs,
+  defaultsHeader,
+  encodeKwargs,
+  encodeTask,
+  readWire,
+} from './wire.ts'
 import type { Delivery, Standing, Values } from '../dialect.ts'
 import type { Job, Outcome } from '../job.ts'
 
@@ -44,6 +52,7 @@ export const protollmV11 = defineDialect({
       ],
       encodeJob: (job, { wireId }) => ({
         body: encodeTask(kwargsOf(job, wireId)),
+        ...defaultsHeader(job),
         priority: priorityOf(job),
       }),
       decodeResult,
@@ -56,7 +65,7 @@ export const protollmV11 = defineDialect({
 
 function decodeJob(delivery: Delivery, queue: string): { job: Job; wireId: string } {
   const { kwargs } = readWire(Task, delivery.body.toString(), 'message')
-  const job = decodeKwargs(kwargs, queue)
+  const job = decodeKwargs(kwargs, queue, delivery.headers)
   return { job, wireId: kwargs.prompt.job_id }
 }
 

@@ -7,6 +7,7 @@ import {
   Task,
   decodeAnswer,
   decodeKwargs,
+  defaultsHeader,
   encodeAnswer,
   encodeKwargs,
   encodeTask,
@@ -43,12 +44,16 @@ export const protollmV1 = defineDialect({
 
 function encodeJob(job: Job, wireId: string): Delivery {
   const body = encodeTask(encodeKwargs(job, wireId))
-  return { body, ...(job.priority !== null && { priority: job.priority }) }
+  const priority = job.priority === null ? {} : { priority: job.priority }
+  return { body, ...defaultsHeader(job), ...priority }
 }
 
 function decodeJob(delivery: Delivery, queue: string): { job: Job; wireId: string } {
   const { kwargs } = readWire(Task, delivery.body.toString(), 'message')
-  const job = { ...decodeKwargs(kwargs, queue), priority: delivery.priority ?? null }
+  const job = {
+    ...decodeKwargs(kwargs, queue, delivery.headers),
+    priority: delivery.priority ?? null,
+  }
   return { job, wireId: kwargs.prompt.job_id }
 }
 

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { WireFormatError } from '../errors.ts'
 import { ownerOf, plainId } from '../job.ts'
+import type { Delivery } from '../dialect.ts'
 import type { Job, Outcome } from '../job.ts'
 
 /** What several kinds of worker have in common on the wire. */
@@ -44,16 +45,44 @@ export const Kwargs = v.object({
   }),
 })
 
+/** What protollm_api puts in place of what its client did not say. */
+const DEFAULTS = { temperature: 0.2, tokens_limit: 8096 } as const
+
 /** `/generate` is a chat of one message on the wire, too. `extra` is what newer ones have besides. */
 export function encodeKwargs(job: Job, wireId: string, extra: object = {}) {
-  const { temperature, tokensLimit, stopWords, model } = job.meta
+  const { temperature = DEFAULTS.temperature, stopWords, model } = job.meta
+  const { tokensLimit = DEFAULTS.tokens_limit } = job.meta
   const meta = { temperature, tokens_limit: tokensLimit, stop_words: stopWords, model }
   const prompt = { job_id: wireId, ...extra, meta, messages: job.messages }
   return { prompt, prompt_type: 'chat_completion' }
 }
 
-export function decodeKwargs({ prompt }: v.InferOutput<typeof Kwargs>, queue: string): Job {
-  const { temperature, tokens_limit: tokensLimit, stop_words: stopWords, model } = prompt.meta
+/**
+ * Names the fields of `meta` whose values are defaults, separated by commas. A header and no
+ * field of the body: a worker that does not know it sees what it has always seen.
+ */
+const DEFAULTS_HEADER = 'gateway_defaults'
+
+/** Headers that say what the client left open; none where it said everything. */
+export function defaultsHeader({ meta }: Job): { readonly headers?: Record<string, string> } {
+  const open = [
+    ...(meta.temperature === undefined ? ['temperature'] : []),
+    ...(meta.tokensLimit === undefined ? ['tokens_limit'] : []),
+  ]
+  return open.length === 0 ? {} : { headers: { [DEFAULTS_HEADER]: open.join() } }
+}
+
+/** The job as its client asked for it: what the headers call a default is left open again. */
+export function decodeKwargs(
+  { prompt }: v.InferOutput<typeof Kwargs>,
+  queue: string,
+  headers: Delivery['headers'] = {},
+): Job {
+  const named = headers[DEFAULTS_HEADER]
+  const open = typeof named === 'string' ? named.split(',') : []
+  const { stop_words: stopWords, model } = prompt.meta
+  const temperature = open.includes('temperature') ? undefined : prompt.meta.temperature
+  const tokensLimit = open.includes('tokens_limit') ? undefined : prompt.meta.tokens_limit
   return {
     id: plainId(prompt.job_id),
     owner: ownerOf(prompt.job_id),

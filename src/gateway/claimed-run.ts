@@ -206,6 +206,8 @@ function logged({ log }: ReadParts, event: string, work: Promise<unknown>): void
 export function fingerprintOf({ queue, messages, meta, priority, source }: Job): string {
   const { temperature, tokensLimit, stopWords, model } = meta
   const texts = messages.map(({ role, content }) => [role, content])
-  const canonical = [queue, texts, temperature, tokensLimit, stopWords, model, priority, source]
+  // JSON has no `undefined` in a list: what was left open must not look like a client's own null.
+  const asked = [temperature, tokensLimit].map((value) => (value === undefined ? 'open' : value))
+  const canonical = [queue, texts, ...asked, stopWords, model, priority, source]
   return hash('sha256', JSON.stringify(canonical), 'base64')
 }
