@@ -59,6 +59,7 @@ export default defineConfig({
             'long',
             'tests/e2e/{streams,load}.test.ts',
             'tests/integration/claims.test.ts',
+            'tests/unit/worker-stub/random-sse.test.ts',
             'tests/faults/{redis,broker,gateway}.test.ts',
           ),
           ...withServers,
