@@ -1,5 +1,7 @@
 import { Completion } from './completion.ts'
+import { addressForPeople } from './upstream/address.ts'
 import { UpstreamFailure } from './upstream/failure.ts'
+import { isReachable } from './upstream/probe.ts'
 import { callUpstream } from './upstream/upstream.ts'
 import type { Job, Outcome } from '../../src/job.ts'
 import type { Engine, OnDelta } from '../engine.ts'
@@ -25,6 +27,10 @@ const LIFE_MS = 3_600_000
  */
 export function openaiEngine(options: OpenaiOptions): Engine {
   return {
+    server: {
+      address: addressForPeople(options.url),
+      isReachable: (signal) => isReachable(options.url, signal),
+    },
     async run(job: Job, signal: AbortSignal, onDelta: OnDelta): Promise<Outcome> {
       const body = requestOf(job, options)
       const call = { path: '/chat/completions', body, signal, lifeMs: job.ttlMs ?? LIFE_MS }

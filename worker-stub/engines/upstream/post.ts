@@ -43,7 +43,7 @@ const agents = {
 export async function post(request: Post): Promise<Reply> {
   let { url, headers } = request
   for (let hops = 0; ; hops += 1) {
-    const reply = await send({ ...request, url, headers })
+    const reply = await send('POST', { ...request, url, headers })
     const { status } = reply
     const { location } = reply.headers
     if (status < 300 || status > 399) return reply
@@ -75,13 +75,17 @@ function withoutKey(headers: Post['headers']): Post['headers'] {
   return Object.fromEntries(kept)
 }
 
-function send({ url, headers, body, isFresh, signal }: Post): Promise<Reply> {
+/** One request, and no redirect. */
+export function send(
+  method: 'POST' | 'GET',
+  { url, headers, body, isFresh, signal }: Post,
+): Promise<Reply> {
   signal.throwIfAborted()
   return new Promise((resolve, reject) => {
     const target = new URL(url)
     const isTls = target.protocol === 'https:'
     const agent = isFresh ? false : agents[isTls ? 'https:' : 'http:']
-    const options = { method: 'POST', agent, headers: { ...HEADERS, ...headers } }
+    const options = { method, agent, headers: { ...HEADERS, ...headers } }
     const request = (isTls ? https : http).request(target, options)
     const onAbort = (): void => void request.destroy(new Error('aborted'))
     const wasConnected = connectInTime(request, isTls)
