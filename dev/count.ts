@@ -15,7 +15,7 @@ const ROOM = 'src/gateway/'
 /** Files of the room that only follow or show a job. */
 const ASIDE = new Set(['event-log.ts', 'job-view.ts', 'follower.ts'])
 /** The objects of one pending job. */
-const JOB_FILES = ['pending-job.ts', 'waiters.ts', 'inbox.ts']
+const JOB_FILES = ['pending-job.ts', 'waiters.ts', 'demand.ts', 'inbox.ts']
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 const sourceOf = (file: string): string => readFileSync(`${ROOT}${ROOM}${file}`, 'utf8')

@@ -28,6 +28,17 @@ export interface Message {
   readonly content: string
 }
 
+/**
+ * What a client asked of an OpenAI endpoint, as the engine is to get it. A worker that knows
+ * of it posts it; any other answers `messages` and `meta`.
+ */
+export interface EngineRequest {
+  /** For example `/v1/chat/completions`. */
+  readonly endpoint: string
+  /** JSON text of an object. Nothing in it is built again, so that numbers keep their source. */
+  readonly body: string
+}
+
 /** How the model is asked to generate. The client's own `null` leaves it to the worker. */
 export interface JobMeta {
   /** `undefined`: the client did not say. The wire format has its own default for that. */
@@ -36,6 +47,8 @@ export interface JobMeta {
   readonly tokensLimit: number | null | undefined
   readonly stopWords: readonly string[] | null
   readonly model: string | null
+  /** Fields of the client's own, for a worker that knows them. Absent where there are none. */
+  readonly more?: Readonly<Record<string, unknown>>
 }
 
 export interface Job {
@@ -46,6 +59,7 @@ export interface Job {
   readonly queue: string
   readonly messages: readonly Message[]
   readonly meta: JobMeta
+  readonly request?: EngineRequest | undefined
   /** 0 to 255; only some kinds of worker look at it. */
   readonly priority: number | null
   /** Free text about where the job comes from; part of the v1.1 wire format. */
@@ -66,8 +80,18 @@ export type Outcome =
       readonly usage?: Usage
       readonly finishReason?: string
       readonly model?: string
+      /** The engine's whole answer, as JSON text, where the job has a `request`. */
+      readonly body?: string
     }
-  | { readonly kind: 'failed'; readonly type: string; readonly message: string }
+  | {
+      readonly kind: 'failed'
+      readonly type: string
+      readonly message: string
+      /** As the engine said them, where the job has a `request`. */
+      readonly status?: number
+      readonly code?: string
+      readonly param?: string
+    }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'expired' }
 
@@ -86,7 +110,14 @@ export interface JobView {
 /** What happens to a job, in order; exactly one `done`, at the end. */
 export type JobEvent =
   | { readonly kind: 'status'; readonly status: JobView['status'] }
-  | { readonly kind: 'delta'; readonly id: string; readonly text: string }
+  | {
+      readonly kind: 'delta'
+      readonly id: string
+      /** May be empty where there are chunks. */
+      readonly text: string
+      /** The engine's chunks that the text is of, as the JSON text of an array. */
+      readonly chunks?: string | undefined
+    }
   /** Another attempt begins from the start: the text so far is void. */
   | { readonly kind: 'restart'; readonly id: string }
   | { readonly kind: 'done'; readonly id: string; readonly view: JobView }

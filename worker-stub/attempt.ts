@@ -68,8 +68,7 @@ async function engineEnd(
   const abort = new AbortController()
   const onStop = (): void => abort.abort(stop.reason)
   stop.addEventListener('abort', onStop)
-  const { cancel } = answers.keysOf(wireId)
-  const watch = cancels.watch(cancel, run, () => abort.abort(CANCELLED))
+  const watch = cancels.watch(answers.keysOf(wireId), run, () => abort.abort(CANCELLED))
   try {
     const reply = await answers.mayRun(wireId, run, isRedelivered)
     if (reply !== 'run') return reply
@@ -110,7 +109,7 @@ async function runEngine(
   const keys = answers.keysOf(wireId)
   const deltas = new DeltaWriter({ redis, keys, run, ttlMs, signal, log })
   try {
-    return await engine.run(job, signal, (text) => deltas.add(text))
+    return await engine.run(job, signal, (text, chunk) => deltas.add(text, chunk))
   } catch (error) {
     signal.throwIfAborted()
     log.error({ job: job.id, ...errorFields(error) }, 'job.engine_failed')

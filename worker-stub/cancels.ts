@@ -2,8 +2,13 @@ import { databaseOf } from '../src/redis/connection.ts'
 import { Push } from '../src/redis/push.ts'
 import { errorFields } from '../src/telemetry/log.ts'
 import type { RedisConnection } from '../src/redis/connection.ts'
+import type { JobKeys, JobRecord } from '../src/redis/record/record.ts'
 import type { Watch } from '../src/redis/push.ts'
 import type { Log } from '../src/telemetry/log.ts'
+
+export interface CancelWatch {
+  end(): void
+}
 
 export interface CancelsOptions {
   readonly redis: RedisConnection
@@ -13,11 +18,15 @@ export interface CancelsOptions {
   readonly log: Log
 }
 
+/** A new run of the same id deletes the cancel key, before the worker of the old run may have read it. */
+const EVENTS: ReadonlySet<string> = new Set(['set', 'del'])
+
 /**
- * Hears that nobody wants the answer of a running job any more. A notification
- * is a hint only: the cancel key is read, and tells which run is meant. No job
- * waits for any of it. One that cannot be watched runs deaf, and is watched as
- * soon as the subscriber is back.
+ * Hears that no client wants the answer of a running job any more. A notification
+ * is a hint only. Two keys are read: the cancel key, which names the run that is
+ * meant, and the record, which names another run as soon as the id has moved on.
+ * No job waits for any of it. One that cannot be watched runs deaf, and is watched
+ * as soon as the subscriber is back.
  */
 export class Cancels {
   readonly #redis: RedisConnection
@@ -31,7 +40,7 @@ export class Cancels {
   constructor({ redis, subscriber, redisUrl, log }: CancelsOptions) {
     this.#redis = redis
     this.#subscriber = subscriber
-    this.#push = new Push(subscriber, databaseOf(redisUrl), log)
+    this.#push = new Push(subscriber, databaseOf(redisUrl), log, EVENTS)
     this.#log = log
     subscriber.onReady(() => {
       const arms = Array.from(this.#deaf)
@@ -39,6 +48,8 @@ export class Cancels {
       for (const arm of arms) arm()
       void this.#push.reconcile()
     })
+    // Subscribed to the old primary, it would hear nothing of a job whose record is on the new one.
+    redis.onRefusal(({ isDemotion, reason }) => void (isDemotion && subscriber.renew(reason)))
     // A read that failed while this one was away is done again, too.
     redis.onReady(() => void this.#push.reconcile())
   }
@@ -49,25 +60,26 @@ export class Cancels {
   }
 
   /**
-   * Tells when this run is cancelled, from now until the end of the watch; with an
-   * empty run, whichever is. What stands in the key before the watch is armed is
-   * found by a read of its own, so that the caller may look at the job meanwhile.
+   * Tells when this run is cancelled or superseded, from now until the end of the watch;
+   * with an empty run, when any run is cancelled. What is in the keys before the watch is
+   * armed is found by a read of its own, so that the caller may look at the job meanwhile.
    */
-  watch(key: string, run: string, onCancel: () => void): { end(): void } {
+  watch(keys: Pick<JobKeys, 'cancel' | 'record'>, run: string, onCancel: () => void): CancelWatch {
     let current: Watch | undefined
     let isOver = false
     const read = async (): Promise<void> => {
       if (isOver) return
       try {
-        const cancelled = await this.#redis.client.get(key)
-        if (isOver || cancelled === null || (run !== '' && cancelled !== run)) return
-        onCancel()
+        const { client } = this.#redis
+        // In this order: where the first comes too late for the cancel key, the second finds the new run.
+        const found = await Promise.all([client.get(keys.cancel), client.get(keys.record)])
+        if (!isOver && isUnwanted(run, ...found)) onCancel()
       } catch (error) {
         this.#refused(this.#redis, error)
       }
     }
     const arm = (): void => {
-      current = this.#push.watch([key], () => void read())
+      current = this.#push.watch([keys.cancel], () => void read())
       current.armed.then(read, (error: unknown) => {
         if (isOver) return
         this.#deaf.add(arm)
@@ -94,4 +106,10 @@ export class Cancels {
     this.#isRefused = true
     this.#log.warn(errorFields(error), 'worker.deaf_to_cancel')
   }
+}
+
+/** A run whose record has gone may still answer. */
+function isUnwanted(run: string, cancelled: string | null, record: string | null): boolean {
+  if (run === '') return cancelled !== null
+  return cancelled === run || (record !== null && (JSON.parse(record) as JobRecord).run !== run)
 }

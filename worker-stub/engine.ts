@@ -1,7 +1,11 @@
 import type { Job, Outcome } from '../src/job.ts'
 
-/** Takes the next piece of an answer. The pieces of one that succeeds, joined, are its content. */
-export type OnDelta = (text: string) => void
+/**
+ * Takes the next piece of an answer. The texts of one that succeeds, joined, are its content.
+ * `chunk`: the JSON text of the server's chunk that the text is of, where the job has a
+ * `request`. The text may be empty then.
+ */
+export type OnDelta = (text: string, chunk?: string) => void
 
 /** What makes an outcome of a job. A failure it can name is an outcome; only `signal` makes it reject. */
 export interface Engine {

@@ -111,22 +111,25 @@ export class Worker {
   /** Never rejects. A message that is not acknowledged here comes back when the channel closes. */
   async #take(channel: Channel, message: ConsumeMessage): Promise<void> {
     const { dialect, queue } = this.#options
+    const run = runOf(message)
+    let wireId: string | undefined
     try {
-      const { job, wireId } = dialect.decodeJob(deliveryOf(message), queue)
-      const run = runOf(message)
+      const decoded = dialect.decodeJob(deliveryOf(message), queue)
+      wireId = decoded.wireId
       const isRedelivered = message.fields.redelivered
-      const task = { job, wireId, run, isRedelivered, ...endOf(message) }
+      const task = { job: decoded.job, wireId, run, isRedelivered, ...endOf(message) }
       await attempt(task, this.#attempt)
       channel.ack(message)
     } catch (error) {
-      this.#refuse(channel, message, error)
+      const isGivenBack = this.#stop.signal.aborted || error instanceof GiveBack
+      if (isGivenBack && wireId !== undefined) await this.#attempt.answers.giveBack(wireId, run)
+      this.#refuse(channel, message, error, isGivenBack)
     }
   }
 
-  /** A message nobody can read would come back for ever; one that was cut off by the stop, or was not run, must come back. */
-  #refuse(channel: Channel, message: ConsumeMessage, error: unknown): void {
+  /** A message that no worker can read would come back for ever; one that the stop cut off, or that was not run, must come back. */
+  #refuse(channel: Channel, message: ConsumeMessage, error: unknown, isGivenBack: boolean): void {
     const { log } = this.#options
-    const isGivenBack = this.#stop.signal.aborted || error instanceof GiveBack
     if (isGivenBack) log.info('job.given_back')
     else log.warn(errorFields(error), 'job.refused')
     try {

@@ -4,14 +4,18 @@ import { prefix } from '../setting.ts'
 import {
   Answer,
   EXPIRED_MESSAGE,
+  Failure,
   Task,
+  bodyIn,
   decodeAnswer,
+  decodeFailure,
   decodeKwargs,
   defaultsHeader,
   encodeAnswer,
   encodeKwargs,
   encodeTask,
   readWire,
+  withAnswerBody,
 } from './wire.ts'
 import type { Delivery, Standing, Values } from '../dialect.ts'
 import type { Job, Outcome } from '../job.ts'
@@ -33,34 +37,36 @@ export const protollmV1 = defineDialect({
     queue: { durable: false, arguments: {} },
     ends: 'any',
     mayAnswerTwice: false,
+    // The models of protollm_sdk drop what they do not know.
+    carriesMeta: true,
     ownsResultKeys: true,
+    carriesBodies: true,
     resultKeys: (wireId) => [`${REDIS_PREFIX}:${wireId}`],
     encodeJob: (job, { wireId }) => encodeJob(job, wireId),
     decodeResult,
     decodeJob,
-    encodeOutcome: (outcome, { run }) => [JSON.stringify({ ...encode(outcome), run })],
+    encodeOutcome: (outcome, { run }) => [
+      withAnswerBody(JSON.stringify({ ...encode(outcome), run }), outcome),
+    ],
   }),
 })
 
 function encodeJob(job: Job, wireId: string): Delivery {
-  const body = encodeTask(encodeKwargs(job, wireId))
+  const body = encodeTask(encodeKwargs(job, wireId), job)
   const priority = job.priority === null ? {} : { priority: job.priority }
   return { body, ...defaultsHeader(job), ...priority }
 }
 
 function decodeJob(delivery: Delivery, queue: string): { job: Job; wireId: string } {
-  const { kwargs } = readWire(Task, delivery.body.toString(), 'message')
+  const text = delivery.body.toString()
+  const { kwargs } = readWire(Task, text, 'message')
   const job = {
-    ...decodeKwargs(kwargs, queue, delivery.headers),
+    ...decodeKwargs(kwargs, { queue, text, headers: delivery.headers, path: ['kwargs'] }),
     priority: delivery.priority ?? null,
   }
   return { job, wireId: kwargs.prompt.job_id }
 }
 
-const Failure = v.object({
-  type: v.fallback(v.string(), 'Error'),
-  message: v.fallback(v.string(), ''),
-})
 const Result = v.object({
   ...Answer.entries,
   error: v.nullish(Failure),
@@ -72,21 +78,23 @@ function decodeResult([value]: Values): Standing {
   if (value === null || value === undefined) return 'queued'
   const result = readWire(Result, value, 'result')
   const run = result.run ?? undefined
-  return { outcome: outcomeOf(result), ...(run !== undefined && { run }) }
+  return { outcome: outcomeOf(result, value), ...(run !== undefined && { run }) }
 }
 
-function outcomeOf(result: v.InferOutput<typeof Result>): Outcome {
+function outcomeOf(result: v.InferOutput<typeof Result>, text: string): Outcome {
   if (result.cancelled) return { kind: 'cancelled' }
-  if (result.error) return { kind: 'failed', ...result.error }
-  return decodeAnswer(result)
+  if (result.error) return decodeFailure(result.error)
+  return decodeAnswer(result, bodyIn(result, text))
 }
 
 function encode(outcome: Outcome): object {
   switch (outcome.kind) {
     case 'succeeded':
       return encodeAnswer(outcome)
-    case 'failed':
-      return { error: { type: outcome.type, message: outcome.message } }
+    case 'failed': {
+      const { kind: _, ...error } = outcome
+      return { error }
+    }
     case 'cancelled':
       return { cancelled: true }
     case 'expired':

@@ -28,8 +28,15 @@ export interface Claimant {
   readonly asker: string
 }
 
-/** A claim, and when its reply was here, on the monotonic clock in ms. */
-export type Held = Claim & { readonly at: number }
+/** A claim, and what this process knows of it. Times are on the monotonic clock in ms. */
+export interface Held extends Claim {
+  /** When its reply was here. */
+  readonly at: number
+  /** When the record last heard that clients wait here. */
+  readonly renewedAt: number
+  /** The record says that no client's leaving cancels the job. */
+  readonly isKept: boolean
+}
 
 /** Claims the id as it is now. Rejects with `results_down` when Redis cannot be asked. */
 export async function claimJob(parts: ClaimParts, claimant: Claimant): Promise<Held> {
@@ -49,7 +56,8 @@ export async function claimJob(parts: ClaimParts, claimant: Claimant): Promise<H
   })
   metrics.claims.inc({ result: claim.verdict })
   if (claim.isLost) metrics.resultsLost.inc()
-  return { ...claim, at: performance.now() }
+  const at = performance.now()
+  return { ...claim, at, renewedAt: at, isKept: false }
 }
 
 /**
@@ -202,12 +210,25 @@ function logged({ log }: ReadParts, event: string, work: Promise<unknown>): void
   work.catch((error: unknown) => log.warn(errorFields(error), event))
 }
 
-/** Two requests ask for the same job if these are equal. How long a client waits is no part of it. */
-export function fingerprintOf({ queue, messages, meta, priority, source }: Job): string {
-  const { temperature, tokensLimit, stopWords, model } = meta
+/**
+ * Two requests ask for the same job if these are equal. How long a client waits is no part of it.
+ * Stored records hold fingerprints, so that of a job without `request` and without fields of the client's own must never change.
+ */
+export function fingerprintOf({ queue, messages, meta, priority, source, request }: Job): string {
+  const { temperature, tokensLimit, stopWords, model, more } = meta
   const texts = messages.map(({ role, content }) => [role, content])
   // JSON has no `undefined` in a list: what was left open must not look like a client's own null.
   const asked = [temperature, tokensLimit].map((value) => (value === undefined ? 'open' : value))
-  const canonical = [queue, texts, ...asked, stopWords, model, priority, source]
+  const canonical: unknown[] = [queue, texts, ...asked, stopWords, model, priority, source]
+  if (more !== undefined) canonical.push(['more', inOrder(more)])
+  if (request !== undefined) canonical.push(['request', 1, request.endpoint, request.body])
   return hash('sha256', JSON.stringify(canonical), 'base64')
+}
+
+/** The same value with its keys sorted, because their order says nothing in JSON. */
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder)
+  if (typeof value !== 'object' || value === null) return value
+  const sorted = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(sorted.map(([key, field]) => [key, inOrder(field)]))
 }

@@ -64,6 +64,11 @@ export class Follower {
     const state = startAt(seen.run, from)
     for (;;) {
       for await (const batch of followDeltas(deltas, this.#keys.deltas, state, seen)) {
+        // A worker that writes has begun, also where its kind has no other way to say so.
+        if (seen.view.status === 'queued' && batch.some(({ kind }) => kind === 'delta')) {
+          seen = { ...seen, view: { ...seen.view, status: 'running' } }
+          yield [{ kind: 'status', status: 'running' }]
+        }
         yield batch
         if (this.#client?.isGone) return
       }

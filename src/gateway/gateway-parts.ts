@@ -24,6 +24,8 @@ export interface GatewayParts {
   readonly jobTtlMs: number
   /** How long an outcome can be fetched. */
   readonly resultTtlMs: number
+  /** How long a job waits for its client to come back by the same id, before it is cancelled. */
+  readonly leaveGraceMs: number
   /** A job for a queue from which no worker takes jobs is refused. */
   readonly requireWorkers: boolean
   /** Requests held at once, by whichever route they came. */

@@ -1,36 +1,32 @@
-import { randomUUID } from 'node:crypto'
-import {
-  GatewayError,
-  clientGone,
-  draining,
-  isRejection,
-  jobConflict,
-  stillRunning,
-} from '../errors.ts'
-import { wireId } from '../job.ts'
+import { GatewayError, clientGone, isRejection, stillRunning } from '../errors.ts'
 import { Admission } from './admission.ts'
-import { fingerprintOf } from './claimed-run.ts'
 import { Follower } from './follower.ts'
 import { cancelJob, lookAtJob } from './job-view.ts'
-import { PendingJob } from './pending-job.ts'
+import { PendingJobs } from './pending-jobs.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Job, JobEvent, JobView, Outcome } from '../job.ts'
 import type { Position } from './event-log.ts'
 import type { GatewayParts } from './gateway-parts.ts'
+import type { PendingJob } from './pending-job.ts'
+import type { Asked } from './pending-jobs.ts'
 import type { JobName } from './job-view.ts'
 import type { Client, Ending } from './waiters.ts'
 
 /** The last look must not delay the answer for longer. */
 export const LAST_LOOK_MS = 800
 
-/** How a job is asked for, as the metrics name it: the client waits, comes back later, or reads events. */
-export type Mode = 'wait' | 'async' | 'stream'
-
 export interface RunOptions {
   readonly client?: Client | undefined
   /** How long the request is held, where that is shorter than usual. */
   readonly waitMs?: number | undefined
   /** The client's leaving, or the end of the wait, does not cancel the job. */
+  readonly isKept?: boolean
+  /** The client chose the id. So it may come back by it, and its leaving cancels the job only after a grace. */
+  readonly mayReturn?: boolean
+}
+
+export interface StreamOptions {
+  readonly client?: Client | undefined
   readonly isKept?: boolean
 }
 
@@ -61,15 +57,12 @@ type Outcomes = Extract<Ending, { readonly outcome: Outcome }>
 export class Gateway {
   readonly #parts: GatewayParts
   readonly #admission: Admission
-  /** The jobs that requests wait for here, by their ids on the wire: at most one for an id. */
-  readonly #jobs = new Map<string, PendingJob>()
-  /** Names this process among all askers. */
-  readonly #instance = randomUUID().slice(0, 8)
-  #asked = 0
+  readonly #jobs: PendingJobs
 
   constructor(parts: GatewayParts) {
     this.#parts = parts
     this.#admission = new Admission(parts)
+    this.#jobs = new PendingJobs(parts, this.#admission)
   }
 
   /** Requests that are held here now. */
@@ -84,8 +77,8 @@ export class Gateway {
   /** Resolves with the job's outcome; rejects with a GatewayError that says whether the job was accepted. */
   run(job: Job, options: RunOptions = {}): Promise<Answer> {
     const started = performance.now()
-    return this.#held(job, 'wait', async (pending) => {
-      if (options.isKept) pending.keep()
+    return this.#held(job, { mode: 'wait', mayReturn: options.mayReturn }, async (pending) => {
+      if (options.isKept) pending.demand.keep()
       const ending = await this.#outcome(pending, started, options)
       const { outcome, isReplay } = ending
       const stages = stagesOf(pending, ending, started)
@@ -96,18 +89,26 @@ export class Gateway {
 
   /** Resolves when the job is accepted, with how it is then; rejects as `run` does. It runs whether or not a client waits. */
   submit(job: Job): Promise<Submitted> {
-    return this.#held(job, 'async', (pending) => this.#accepted(pending))
+    return this.#held(job, { mode: 'async' }, (pending) => this.#accepted(pending))
   }
 
-  /** Submits the job and follows its events. Rejects before the first batch as `submit` does. */
-  async *stream(job: Job, client?: Client): AsyncGenerator<readonly JobEvent[]> {
+  /**
+   * Submits the job and follows its events. Rejects before the first batch as `submit` does.
+   * `isKept`: the client can come back to it, so that its leaving does not cancel the job.
+   */
+  async *stream(
+    job: Job,
+    { client, isKept = true }: StreamOptions = {},
+  ): AsyncGenerator<readonly JobEvent[]> {
     const follower = new Follower(this.#parts, job, client)
     let known: 'nothing' | 'accepted' | 'events' = 'nothing'
     await this.#admission.enter('broker', follower.inbox)
     // The watch begins with the publish, so that each key is subscribed to once.
     follower.watch()
+    let pending: PendingJob | undefined
     try {
-      await this.#joined(job, 'stream', (pending) => this.#accepted(pending))
+      if (isKept) await this.#joined(job, { mode: 'stream' }, (it) => this.#accepted(it))
+      else pending = await this.#joinedUntilAccepted(job, client)
       known = 'accepted'
       for await (const batch of follower.events(undefined)) {
         known = 'events'
@@ -117,6 +118,9 @@ export class Gateway {
       const isUnread = error instanceof GatewayError && UNREAD.has(error.code)
       throw known === 'accepted' && isUnread ? stillRunning(error) : error
     } finally {
+      // The same event tells both of the end. Where the client has left, there is none to wait for.
+      if (!client?.isGone) await pending?.waiters.wait('ending', LAST_LOOK_MS)
+      if (pending !== undefined) this.#jobs.leave(pending)
       follower.end()
       this.#admission.leave(follower.inbox)
     }
@@ -167,80 +171,57 @@ export class Gateway {
 
   /** Admits no request any more, lets those that are held finish for up to `graceMs`, then sends them away. */
   drain(graceMs: number): Promise<void> {
-    return this.#admission.drain(graceMs, () => {
-      for (const pending of this.#jobs.values()) pending.interrupt()
-    })
+    this.#jobs.endGraces()
+    return this.#admission.drain(graceMs, () => this.#jobs.interrupt())
   }
 
   /** Counts the request as held while `work` waits for its job. */
-  async #held<T>(job: Job, mode: Mode, work: (pending: PendingJob) => Promise<T>): Promise<T> {
+  async #held<T>(job: Job, asked: Asked, work: (pending: PendingJob) => Promise<T>): Promise<T> {
     await this.#admission.enter('broker')
     try {
-      return await this.#joined(job, mode, work)
+      return await this.#joined(job, asked, work)
     } finally {
       this.#admission.leave()
     }
   }
 
   /** Joins the job of this id, or begins it, while `work` waits for it. */
-  async #joined<T>(job: Job, mode: Mode, work: (pending: PendingJob) => Promise<T>): Promise<T> {
-    try {
-      const pending = this.#joinAtOnce(job, mode) ?? (await this.#join(job, mode))
+  #joined<T>(job: Job, asked: Asked, work: (pending: PendingJob) => Promise<T>): Promise<T> {
+    return this.#countingRejections(async () => {
+      const pending = this.#jobs.joinAtOnce(job, asked) ?? (await this.#jobs.join(job, asked))
       try {
         return await work(pending)
       } finally {
-        if (pending.leave()) this.#forget(pending)
+        this.#jobs.leave(pending)
       }
+    })
+  }
+
+  /** Resolves when the job is accepted. Until the request leaves it, it is one of those that wait for it. */
+  #joinedUntilAccepted(job: Job, client?: Client): Promise<PendingJob> {
+    return this.#countingRejections(async () => {
+      const asked = { mode: 'stream' } as const
+      const pending = this.#jobs.joinAtOnce(job, asked) ?? (await this.#jobs.join(job, asked))
+      const { timeoutMs } = this.#parts
+      const result = await pending.waiters.wait('accepted', timeoutMs, client)
+      const isAccepted =
+        result === 'accepted' || (typeof result === 'object' && !('error' in result))
+      if (isAccepted) return pending
+      const overdue = result === 'over' ? pending.timeOut(timeoutMs) : clientGone()
+      this.#jobs.leave(pending)
+      throw typeof result === 'object' && 'error' in result ? result.error : overdue
+    })
+  }
+
+  async #countingRejections<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
     } catch (error) {
       if (error instanceof GatewayError && isRejection(error.code)) {
         this.#parts.metrics.rejected.inc({ reason: error.code })
       }
       throw error
     }
-  }
-
-  /** A request that joins a pending job must ask for the same. Undefined: it is not known yet which payload holds the id. */
-  #joinAtOnce(job: Job, mode: Mode): PendingJob | undefined {
-    const id = wireId(job)
-    const fingerprint = fingerprintOf(job)
-    const existing = this.#jobs.get(id)
-    if (existing === undefined) return this.#begin(job, { id, fingerprint, mode })
-    const { claimant, waiters, claim } = existing
-    if (claimant.fingerprint === fingerprint && claimant.job.owner === job.owner) {
-      waiters.join()
-      return existing
-    }
-    if (claim !== undefined) throw jobConflict()
-    return undefined
-  }
-
-  /** Another payload is about to claim the id here; but another replica may hold it, for ours. */
-  async #join(job: Job, mode: Mode): Promise<PendingJob> {
-    for (;;) {
-      await this.#jobs.get(wireId(job))?.claimed
-      const joined = this.#joinAtOnce(job, mode)
-      if (joined !== undefined) return joined
-    }
-  }
-
-  #begin(job: Job, asked: { id: string; fingerprint: string; mode: Mode }): PendingJob {
-    // A stop may have begun while this request waited to join.
-    if (this.#admission.isDraining) throw draining()
-    const { id: wireId, fingerprint, mode } = asked
-    this.#asked += 1
-    const keys = this.#parts.records.keysOf(wireId)
-    const claimant = { job, keys, wireId, fingerprint, asker: `${this.#instance}-${this.#asked}` }
-    const onEnd = (ended: PendingJob): void => this.#forget(ended)
-    const pending = new PendingJob(claimant, { mode, onEnd }, this.#parts)
-    this.#jobs.set(wireId, pending)
-    pending.waiters.join()
-    return pending
-  }
-
-  /** The id is free for the next request. Those that wait for this job are not touched. */
-  #forget(pending: PendingJob): void {
-    const { wireId: id } = pending.claimant
-    if (this.#jobs.get(id) === pending) this.#jobs.delete(id)
   }
 
   async #outcome(

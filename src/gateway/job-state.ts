@@ -34,36 +34,11 @@ const MOVES: Readonly<Record<JobState, readonly JobState[]>> = {
   ended: [],
 }
 
-/** How a job is counted that all requests left before it had an end. */
-export const LEFT_AS: Readonly<Record<Wanted, string>> = {
-  asked: 'client_gone',
-  kept: 'accepted',
-  promised: 'accepted',
-  overdue: 'timed_out',
-}
-
 /** The state after a move; throws on a move that is not drawn above, which is a defect of ours. */
 export function moved(from: JobState, to: JobState): JobState {
   if (!MOVES[from].includes(to)) throw new Error(`a job cannot move from ${from} to ${to}`)
   return to
 }
-
-/**
- * What clients know of the job, and what their leaving means.
- *
- * - `asked`: clients wait for it. When the last one leaves, the job is cancelled.
- * - `kept`: a client waits for it that may leave: no client's leaving cancels it any more.
- * - `promised`: a client's answer says that it keeps running.
- * - `overdue`: a client's time was over. It keeps running where it was accepted, and is not
- *   published (again) where it was not.
- */
-export type Wanted = 'asked' | 'kept' | 'promised' | 'overdue'
-
-/** The job is to run, also when all clients have left before it was published. */
-export const isKept = (wanted: Wanted): boolean => wanted === 'kept' || wanted === 'promised'
-
-/** A client knows that the job was accepted, or may have been. Other replicas must know it then, too. */
-export const isTold = (wanted: Wanted): boolean => wanted === 'promised' || wanted === 'overdue'
 
 /** How long a claim may stay unpublished before another replica takes it over. */
 export const CLAIM_GRACE_MS = 5_000
@@ -74,8 +49,14 @@ export const CONFIRM_WITHIN_MS = 15_000
 /** A record from which a client is to learn soon that the job is accepted is looked at again after this delay. */
 export const ASK_AGAIN_MS = 100
 
+/** How often the record hears that clients still wait here: three times in `ASKER_LEASE_MS`. */
+export const RENEW_MS = 10_000
+
 export interface Times {
-  readonly wanted: Wanted
+  /** A client waits for the answer that the job was accepted. */
+  readonly isPromised: boolean
+  /** When the grace of a job is over that all clients have left; Infinity where some wait. */
+  readonly graceEndsAt: number
   /** When the message was handed to the broker, on the monotonic clock in ms. */
   readonly publishedAt: number | undefined
   /** How long a request is held. */
@@ -84,23 +65,25 @@ export interface Times {
 
 /**
  * When something is to be done though nothing happens, on the monotonic clock in ms: the
- * job's life ends, the record is marked or looked at again, the broker's answer is overdue.
+ * job's life or the grace ends, the record is marked, renewed or looked at again, the broker's
+ * answer is overdue.
  */
 export function dueAt(state: JobState, claim: Held, times: Times): number {
-  const { at, remainingMs, isPublished, ageMs, isAnswered, isSure } = claim
-  const { wanted, publishedAt = at, timeoutMs } = times
-  const isAwaited = wanted === 'promised' && ageMs < 2 * MARK_AFTER_MS
+  const { at, renewedAt, remainingMs, isPublished, ageMs, isAnswered, isSure } = claim
+  const { isPromised, graceEndsAt, publishedAt = at, timeoutMs } = times
+  const isAwaited = isPromised && ageMs < 2 * MARK_AFTER_MS
   const isAskedAgain = isAwaited || (isAnswered && !isSure)
   const ofState = {
     claiming: Infinity,
     sending: publishedAt + CONFIRM_WITHIN_MS,
     // The publisher may have died or been refused: then this process takes over, after the grace.
     following: at + (isAskedAgain ? ASK_AGAIN_MS : CLAIM_GRACE_MS - ageMs + 50),
-    accepted: isPublished ? Infinity : publishedAt + MARK_AFTER_MS,
+    accepted: isPublished ? renewedAt + RENEW_MS : publishedAt + MARK_AFTER_MS,
     ended: Infinity,
   }
   // A request whose time is over before the job's life asks nothing of that.
-  return Math.min(ofState[state], remainingMs < timeoutMs ? at + remainingMs : Infinity)
+  const lifeEndsAt = remainingMs < timeoutMs ? at + remainingMs : Infinity
+  return Math.min(ofState[state], lifeEndsAt, graceEndsAt)
 }
 
 /** What a request gets when the gateway stops. */

@@ -1,4 +1,4 @@
-import { WireFormatError, notCancelled, notFound } from '../errors.ts'
+import { GatewayError, WireFormatError, notCancelled, notFound } from '../errors.ts'
 import { hasEnded, wireId } from '../job.ts'
 import { errorFields } from '../telemetry/log.ts'
 import { cancelRun } from './cancel.ts'
@@ -55,7 +55,7 @@ export async function cancelJob(parts: ViewParts, name: JobName): Promise<JobVie
     // It may end or move to another run meanwhile: the next look says which.
     await cancelRun(parts, { keys, jobId: name.id, wireId: wireId(name), run }).catch(
       (cause: unknown) => {
-        throw notCancelled(cause)
+        throw cause instanceof GatewayError ? cause : notCancelled(cause)
       },
     )
   }
@@ -64,7 +64,7 @@ export async function cancelJob(parts: ViewParts, name: JobName): Promise<JobVie
 /** A job as its record and its result say. `finishedAt` where a mark was just written. */
 export function viewOf(
   id: string,
-  { record, remainingMs, wasInFlight }: StoredJob,
+  { record, remainingMs, wasInFlight, hasDeltas }: StoredJob,
   standing: Standing,
   finishedAt: number | null = null,
 ): JobView {
@@ -77,7 +77,7 @@ export function viewOf(
   if (!wasInFlight) return { id, status: kindOf(record.outcome), ...times, outcome: null }
   const open = { id, createdAt, finishedAt: null, outcome: null }
   if (remainingMs <= 0) return { ...open, status: 'expired', outcome: { kind: 'expired' } }
-  return { ...open, status: standing === 'running' ? 'running' : 'queued' }
+  return { ...open, status: standing === 'running' || hasDeltas ? 'running' : 'queued' }
 }
 
 /** What exists at the result keys. A value that no reader can read is an end as well. */

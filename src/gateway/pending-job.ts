@@ -1,15 +1,16 @@
-import { acceptanceUnknown, jobConflict, jobExpired, noWorkers, toGatewayError } from '../errors.ts'
-import { errorFields } from '../telemetry/log.ts'
+import { acceptanceUnknown, jobConflict, jobExpired, toGatewayError } from '../errors.ts'
 import { Inbox } from './inbox.ts'
 import { claimArmed, claimJob, leaveRun, readOutcome, releaseJob } from './claimed-run.ts'
-import { LEFT_AS, dueAt, interruptedIn, isKept, isTold, moved, timedOutIn } from './job-state.ts'
-import { publishUntilKnown } from './publish.ts'
+import { Demand } from './demand.ts'
+import { dueAt, interruptedIn, moved, timedOutIn } from './job-state.ts'
+import { markRun, renewAsker } from './marks.ts'
+import { mayPublish, publishUntilKnown } from './publish.ts'
 import { Waiters } from './waiters.ts'
 import type { GatewayError } from '../errors.ts'
 import type { HintSource } from '../redis/push.ts'
 import type { GatewayParts } from './gateway-parts.ts'
 import type { Claimant, Held, ReadSource } from './claimed-run.ts'
-import type { JobState, Wanted } from './job-state.ts'
+import type { JobState } from './job-state.ts'
 import type { Sent } from './publish.ts'
 import type { Ending } from './waiters.ts'
 
@@ -17,10 +18,13 @@ type Note =
   | { readonly kind: 'hint'; readonly source: HintSource; readonly at: number }
   | { readonly kind: 'look'; readonly done: () => void }
   | { readonly kind: 'sent'; readonly run: string; readonly sent: Sent }
+  | { readonly kind: 'late'; readonly run: string }
   | { readonly kind: 'promised' | 'left' }
 
 interface PendingJobOptions {
   readonly mode: string
+  /** How long the job waits for its client to come back, in ms. */
+  readonly graceMs: () => number
   readonly onEnd: (pending: PendingJob) => void
 }
 
@@ -31,8 +35,11 @@ interface PendingJobOptions {
 export class PendingJob {
   readonly claimant: Claimant
   readonly waiters = new Waiters()
+  readonly demand = new Demand(this.waiters)
   /** Settles when it is known whether this payload holds the id. */
   readonly claimed: Promise<void>
+  /** Resolves when there is nothing left to do for it here. */
+  readonly done: Promise<void>
   readonly #parts: GatewayParts
   readonly #options: PendingJobOptions
   readonly #inbox = new Inbox<Note>()
@@ -43,7 +50,6 @@ export class PendingJob {
   /** When the message was handed to the broker, on the monotonic clock in ms. */
   publishedAt: number | undefined
   #state: JobState = 'claiming'
-  #wanted: Wanted = 'asked'
 
   constructor(claimant: Claimant, options: PendingJobOptions, parts: GatewayParts) {
     this.claimant = claimant
@@ -53,23 +59,24 @@ export class PendingJob {
       this.#inbox.replace({ kind: 'hint', source, at: performance.now() }),
     )
     this.claimed = this.#claimFirst(watch.armed)
-    void this.claimed.then(() => this.#follow()).finally(() => watch.end())
+    this.done = this.claimed.then(() => this.#follow()).finally(() => watch.end())
   }
 
-  /** From now on, no client's leaving cancels the job. */
-  keep(): void {
-    if (this.#wanted === 'asked') this.#wanted = 'kept'
+  /** A request for the same job. It may be of the client that has left. */
+  join(): void {
+    this.waiters.join()
+    this.demand.join()
   }
 
   /** The answer that a client is about to get says that the job keeps running. */
   promise(): void {
-    if (this.#wanted !== 'overdue') this.#wanted = 'promised'
+    this.demand.promise()
     this.#inbox.put({ kind: 'promised' })
   }
 
   /** The time of a request is over; returns what it gets. The job keeps running where it was accepted. */
   timeOut(timeoutMs: number): GatewayError {
-    this.#wanted = 'overdue'
+    this.demand.timeOut()
     const { queue } = this.claimant.job
     const hasNoWorker = this.#parts.broker.workersOf(queue) === 0
     return timedOutIn(this.#state, timeoutMs / 1000, { queue, hasNoWorker })
@@ -94,14 +101,23 @@ export class PendingJob {
     this.promise()
   }
 
-  /** A request has left or has its answer. Returns whether it was the last. */
+  /** A request has left or has its answer. Returns whether the id is free in this process. */
   leave(): boolean {
     if (!this.waiters.leave()) return false
-    if (this.waiters.ending === undefined) {
-      this.#count(LEFT_AS[this.#wanted])
-      this.#inbox.put({ kind: 'left' })
-    }
-    return true
+    if (this.waiters.ending !== undefined) return true
+    const mayReturn = this.demand.beginGrace(this.#options.graceMs())
+    if (!mayReturn) this.#count(this.demand.leftAs)
+    this.#inbox.put({ kind: 'left' })
+    return !mayReturn
+  }
+
+  /** No client comes back any more: a job that all have left is cancelled now. */
+  endGrace(): void {
+    if (!this.demand.isLeft) return
+    this.#count(this.demand.leftAs)
+    this.demand.endGrace()
+    this.#options.onEnd(this)
+    this.#inbox.put({ kind: 'left' })
   }
 
   async #claimFirst(armed: Promise<void>): Promise<void> {
@@ -142,6 +158,7 @@ export class PendingJob {
     if (verdict === 'takeover') return this.#send(claim)
     // The result that was to be replayed is gone, was another run's, or was no success.
     if (verdict === 'replay') return this.#claimAgain()
+    if (this.demand.isKept) this.#markOrEnd(claim)
   }
 
   async #claimAgain(): Promise<void> {
@@ -151,13 +168,15 @@ export class PendingJob {
   async #take(note: Note, claim: Held): Promise<void> {
     switch (note.kind) {
       case 'hint':
-        return this.#isOver ? undefined : this.#read(claim, note.source, note.at)
+        return this.demand.isOver ? undefined : this.#read(claim, note.source, note.at)
       case 'look':
         await this.#read(claim, 'deadline')
         return note.done()
       case 'sent':
         // Of a run that was given up since, the answer says nothing.
         return note.run === claim.run ? this.#onSent(note.sent, claim) : undefined
+      case 'late':
+        return note.run === claim.run && this.#state === 'sending' ? this.#onLate(claim) : undefined
       case 'left':
         return this.#onLeft(claim)
       case 'promised':
@@ -166,39 +185,44 @@ export class PendingJob {
   }
 
   async #onDue(claim: Held): Promise<void> {
-    if (performance.now() >= claim.at + claim.remainingMs) {
+    const now = performance.now()
+    if (now >= this.demand.graceEndsAt) return this.endGrace()
+    if (now >= claim.at + claim.remainingMs) {
       await this.#read(claim, 'deadline')
       if (this.waiters.ending === undefined && this.claim === claim) throw jobExpired()
     } else if (this.#state === 'following') await this.#claimAgain()
     else if (this.#state === 'sending') throw acceptanceUnknown()
-    else this.#mark(claim)
+    else if (claim.isPublished) {
+      this.claim = { ...claim, renewedAt: now }
+      renewAsker(this.#parts, this.claimant, claim.run)
+    } else this.#mark(claim)
   }
 
   /** Hands the job to the broker. The wait does not stand behind the confirm: an outcome proves that the broker had it. */
   async #send(claim: Held): Promise<void> {
-    const { broker, dialect, requireWorkers } = this.#parts
-    const { job } = this.claimant
-    const { run, verdict } = claim
-    const isFirst = verdict === 'new'
-    const lacksWorkers = isFirst && requireWorkers && !(await broker.hasWorkers(job.queue))
-    if (this.#isUnwanted || lacksWorkers) {
-      // Of a takeover, the dead replica's message may be queued all the same.
-      const isReleased = isFirst && (await releaseJob(this.#parts, this.claimant, run))
-      if (!this.#isUnwanted) throw isReleased ? noWorkers(job.queue) : acceptanceUnknown()
-      return isFirst ? this.#move('ended') : undefined
+    if (!(await mayPublish(this.#parts, this.claimant, claim, this.demand))) {
+      return claim.verdict === 'new' ? this.#move('ended') : undefined
     }
+    const { run } = claim
     this.#move('sending')
     // The claim itself writes what the worker expects; that event tells of no result.
-    if (dialect.prepare !== undefined) this.#inbox.drop('hint')
+    if (this.#parts.dialect.prepare !== undefined) this.#inbox.drop('hint')
     this.publishedAt = performance.now()
-    const isUnwanted = (): boolean => this.#isUnwanted
-    void publishUntilKnown(this.#parts, this.claimant, claim, isUnwanted).then((sent) => {
-      // A confirm that came too late for the requests still tells other replicas that the job runs.
-      const { ending } = this.waiters
-      const isTold = this.#state === 'ended' && ending !== undefined && 'error' in ending
-      if (isTold && sent.kind === 'confirmed') this.#markRun(run)
+    const onLate = (): void => this.#inbox.put({ kind: 'late', run })
+    const options = { demand: this.demand, onLate }
+    void publishUntilKnown(this.#parts, this.claimant, claim, options).then((sent) => {
+      this.#onLateAnswer(sent, claim)
       this.#inbox.put({ kind: 'sent', run, sent })
     })
+  }
+
+  /** An answer of the broker that came too late for the requests still tells other replicas whether the job runs. */
+  #onLateAnswer(sent: Sent, { run, verdict }: Held): void {
+    const { ending } = this.waiters
+    if (this.#state !== 'ended' || ending === undefined || !('error' in ending)) return
+    if (sent.kind === 'confirmed') markRun(this.#parts, this.claimant, run, true)
+    if (sent.kind === 'refused' && verdict === 'new')
+      void releaseJob(this.#parts, this.claimant, run)
   }
 
   async #onSent(sent: Sent, claim: Held): Promise<void> {
@@ -206,9 +230,10 @@ export class PendingJob {
       case 'confirmed':
         this.#move('accepted')
         this.waiters.accept()
-        return this.#isOver || isTold(this.#wanted) ? this.#markOrEnd(claim) : undefined
+        return this.demand.isOver || this.demand.isTold ? this.#markOrEnd(claim) : undefined
       case 'refused': {
-        const isFirst = claim.verdict === 'new'
+        // A message that is too large was too large for a replica that died, too.
+        const isFirst = claim.verdict === 'new' || sent.error.code === 'message_too_large'
         const isReleased = isFirst && (await releaseJob(this.#parts, this.claimant, claim.run))
         return this.#endWith(isReleased ? sent.error : acceptanceUnknown(sent.error))
       }
@@ -219,23 +244,31 @@ export class PendingJob {
     }
   }
 
+  /** The broker has fallen silent. The outcome alone could still prove that it has the message. */
+  async #onLate(claim: Held): Promise<void> {
+    await this.#read(claim, 'deadline')
+    if (this.#state === 'sending' && this.claim === claim) throw acceptanceUnknown()
+  }
+
   /** All requests have left. If none was promised anything, and no other process waits, the job is cancelled. */
   async #onLeft(claim: Held): Promise<void> {
-    const isAsked = this.#wanted === 'asked'
-    const runsOn = !isAsked || (await leaveRun(this.#parts, this.claimant, claim))
+    if (!this.demand.isOver) return
+    const runsOn = this.demand.isKept || (await leaveRun(this.#parts, this.claimant, claim))
     return runsOn ? this.#markOrEnd(claim) : this.#move('ended')
   }
 
   #dueAt(claim: Held): number {
-    const [wanted, { publishedAt }, { timeoutMs }] = [this.#wanted, this, this.#parts]
-    return dueAt(this.#state, claim, { wanted, publishedAt, timeoutMs })
+    const { publishedAt } = this
+    const { timeoutMs } = this.#parts
+    const { isPromised, graceEndsAt } = this.demand
+    return dueAt(this.#state, claim, { isPromised, graceEndsAt, publishedAt, timeoutMs })
   }
 
   /** Reads once, and ends the job if it has an end. Where another run has the id, claims it again. */
   async #read(claim: Held, source: ReadSource, hinted?: number): Promise<void> {
-    const isAskedWhen = this.#wanted !== 'asked'
+    const { isKept: isAskedWhen } = this.demand
     const found = await readOutcome(this.#parts, this.claimant, claim, { source, isAskedWhen })
-    if (this.#isOver) return
+    if (this.demand.isOver) return
     if (found.kind === 'moved') return this.#claimAgain()
     if (found.kind === 'open') this.status = found.status
     if (found.kind === 'unreadable') this.#endWith(found.error)
@@ -250,31 +283,16 @@ export class PendingJob {
   }
 
   #mark(claim: Held): void {
-    this.claim = { ...claim, isPublished: true }
-    this.#markRun(claim.run)
-  }
-
-  #markRun(run: string): void {
-    const { records, log } = this.#parts
-    const marking = records.markPublished(this.claimant.keys, run)
-    marking.catch((error: unknown) => log.warn(errorFields(error), 'claim.mark_failed'))
+    const { isKept } = this.demand
+    this.claim = { ...claim, isPublished: true, isKept }
+    markRun(this.#parts, this.claimant, claim.run, isKept)
   }
 
   /** Marks a job that runs on, and ends where no request waits. But a message in flight must be marked or released first. */
   #markOrEnd(claim: Held): void {
-    if (this.#state === 'accepted' && !claim.isPublished) this.#mark(claim)
-    if (this.#isOver && this.#state !== 'sending') this.#move('ended')
-  }
-
-  /** No request waits any more, or there is nothing left to wait for. */
-  get #isOver(): boolean {
-    return this.waiters.isEmpty || this.waiters.ending !== undefined
-  }
-
-  /** The message must not be published (again): all clients left without a promise, or have their answer. */
-  get #isUnwanted(): boolean {
-    if (this.waiters.ending !== undefined) return true
-    return this.waiters.isEmpty && !isKept(this.#wanted)
+    const isMarked = claim.isPublished && (claim.isKept || !this.demand.isKept)
+    if (this.#state === 'accepted' && !isMarked) this.#mark(claim)
+    if (this.demand.isOver && this.#state !== 'sending') this.#move('ended')
   }
 
   #endWith(error: unknown): void {

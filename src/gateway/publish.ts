@@ -1,7 +1,9 @@
-import { toGatewayError } from '../errors.ts'
+import { acceptanceUnknown, noWorkers, toGatewayError } from '../errors.ts'
+import { releaseJob } from './claimed-run.ts'
 import type { GatewayError } from '../errors.ts'
 import type { GatewayParts } from './gateway-parts.ts'
 import type { Claimant, Held } from './claimed-run.ts'
+import type { Demand } from './demand.ts'
 
 /** A message whose confirm was lost is published again if the broker is back within this time. */
 export const REPUBLISH_WITHIN_MS = 10_000
@@ -15,28 +17,56 @@ export type Sent =
   | { readonly kind: 'confirmed' | 'unknown' | 'unwanted' }
   | { readonly kind: 'refused'; readonly error: GatewayError }
 
+/**
+ * Whether clients still want the job to be published. If not, a new claim is released. Rejects
+ * where a worker is required and none takes jobs from the queue.
+ */
+export async function mayPublish(
+  parts: Pick<GatewayParts, 'broker' | 'dialect' | 'records' | 'log' | 'requireWorkers'>,
+  claimant: Claimant,
+  { run, verdict }: Held,
+  demand: Pick<Demand, 'isUnwanted'>,
+): Promise<boolean> {
+  const { queue } = claimant.job
+  const isFirst = verdict === 'new'
+  const lacksWorkers = isFirst && parts.requireWorkers && !(await parts.broker.hasWorkers(queue))
+  if (!demand.isUnwanted && !lacksWorkers) return true
+  // Of a takeover, the dead replica's message may be queued all the same.
+  const isReleased = isFirst && (await releaseJob(parts, claimant, run))
+  if (demand.isUnwanted) return false
+  throw isReleased ? noWorkers(queue) : acceptanceUnknown()
+}
+
+interface PublishOptions {
+  readonly demand: Pick<Demand, 'isUnwanted'>
+  /** The broker has the message and does not confirm it in time. */
+  readonly onLate: () => void
+}
+
 /** Hands the job to the broker until it is known whether the broker has it. Never rejects. */
 export async function publishUntilKnown(
   { broker, dialect, log }: Pick<GatewayParts, 'broker' | 'dialect' | 'log'>,
   { job, wireId }: Claimant,
   { run, remainingMs: lifeMs }: Held,
-  isUnwanted: () => boolean,
+  { demand, onLate }: PublishOptions,
 ): Promise<Sent> {
   const bornAt = performance.now()
   const of = { wireId, run, expiresAt: new Date(Date.now() + lifeMs) }
   const delivery = dialect.encodeJob(job, of)
   for (let attempt = 1; ; attempt += 1) {
     const expirationMs = lifeMs - (performance.now() - bornAt)
-    const message = { queue: job.queue, delivery, messageId: wireId, run, expirationMs }
+    const message = { queue: job.queue, delivery, messageId: wireId, run, expirationMs, onLate }
     const answer = await broker.publish(message).catch(toGatewayError)
     if (answer === 'confirmed') return { kind: 'confirmed' }
-    // The first message may be queued all the same: a refusal of the second one proves nothing.
-    if (answer !== 'lost' && attempt === 1) return { kind: 'refused', error: answer }
+    // The first message may be queued all the same: a refusal of the second one proves nothing,
+    // unless it is about the message itself.
+    const isProof = attempt === 1 || (answer !== 'lost' && answer.code === 'message_too_large')
+    if (answer !== 'lost' && isProof) return { kind: 'refused', error: answer }
     if (answer !== 'lost' && broker.link.ready) return { kind: 'unknown' }
-    if (isUnwanted()) return { kind: 'unwanted' }
+    if (demand.isUnwanted) return { kind: 'unwanted' }
     log.warn({ job: wireId, attempt }, 'job.confirm_lost')
     if (attempt === MAX_PUBLISHES) return { kind: 'unknown' }
     if (!(await broker.link.until(REPUBLISH_WITHIN_MS))) return { kind: 'unknown' }
-    if (isUnwanted()) return { kind: 'unwanted' }
+    if (demand.isUnwanted) return { kind: 'unwanted' }
   }
 }

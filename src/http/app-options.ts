@@ -11,6 +11,8 @@ export interface AppOptions {
   >
   /** The queues a request may name. A request that names none gets the first. */
   readonly queues: readonly [string, ...string[]]
+  /** Whether the workers may take fields of `meta` that we do not know. */
+  readonly carriesMeta: boolean
   readonly maxBodyBytes: number
   readonly limits: { readonly timeoutMs: number; readonly jobTtlMs: number }
   readonly health: () => readonly PartHealth[]

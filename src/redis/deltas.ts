@@ -9,6 +9,8 @@ export interface Delta {
   /** Of the entry; in the order of time. */
   readonly id: string
   readonly text: string
+  /** The engine's chunks that the text is of, as the JSON text of an array. */
+  readonly chunks?: string | undefined
   /** Which delivery of the message it comes from. */
   readonly attempt: number
   /** Random name of the delivery that wrote it, where the worker gives one. */
@@ -37,6 +39,7 @@ export class Deltas {
       const deltas = entries.map(({ id: entryId, message }) => ({
         id: entryId,
         text: message.text ?? '',
+        chunks: message.chunks,
         attempt: Number.parseInt(message.attempt ?? '', 10) || 1,
         writer: message.writer,
         run: message.run,

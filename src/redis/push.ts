@@ -1,5 +1,6 @@
 import { GatewayError } from '../errors.ts'
 import { errorFields } from '../telemetry/log.ts'
+import { noResult, refusalOf } from './refusal.ts'
 import type { RedisConnection } from './connection.ts'
 import type { Log } from '../telemetry/log.ts'
 
@@ -7,8 +8,16 @@ import type { Log } from '../telemetry/log.ts'
 export type HintSource = 'notification' | 'reconcile'
 export type OnHint = (source: HintSource) => void
 
-/** What a write that may end a job is called. An event outside this list is ours or nobody's: acting on `keymiss` would loop. */
-const EVENTS = new Set(['set', 'setrange', 'append', 'rename_to', 'copy_to', 'restore', 'xadd'])
+/** What a write that may end a job is called. Others are not acted on: our own reads cause `keymiss`, so that would loop. */
+const EVENTS: ReadonlySet<string> = new Set([
+  'set',
+  'setrange',
+  'append',
+  'rename_to',
+  'copy_to',
+  'restore',
+  'xadd',
+])
 /** A SUBSCRIBE cut off by a lost link is sent again if the link is back within this time. */
 export const GRACE_MS = 1_000
 /** So many hints are given in one turn of the event loop when everything is to be read again. */
@@ -38,10 +47,21 @@ export class Push {
   readonly #connection: RedisConnection
   readonly #prefix: string
   readonly #log: Log
+  readonly #events: ReadonlySet<string>
   readonly #subscriptions = new Map<string, Subscription>()
+  readonly #onRefused = new Set<() => void>()
+  /** A channel that Redis last refused to subscribe to. */
+  #refusedChannel: string | undefined
   #closed = false
 
-  constructor(connection: RedisConnection, database: number, log: Log) {
+  /** `events`: the names of the events that are hints. */
+  constructor(
+    connection: RedisConnection,
+    database: number,
+    log: Log,
+    events: ReadonlySet<string> = EVENTS,
+  ) {
+    this.#events = events
     this.#connection = connection
     this.#prefix = `__keyspace@${database}__:`
     this.#log = log
@@ -77,6 +97,22 @@ export class Push {
       given += 1
       if (given % BATCH === 0) await new Promise((resolve) => setImmediate(resolve))
     }
+  }
+
+  /** Called when Redis refuses a subscription. */
+  onRefused(listener: () => void): void {
+    this.#onRefused.add(listener)
+  }
+
+  /** Rejects while Redis still refuses what it last refused. */
+  async tryRefused(): Promise<void> {
+    const channel = this.#refusedChannel
+    if (channel === undefined) return
+    const { client } = this.#connection
+    const ignore = (): void => {}
+    await client.subscribe(channel, ignore)
+    if (this.#refusedChannel === channel) this.#refusedChannel = undefined
+    await client.unsubscribe(channel, ignore)
   }
 
   close(): void {
@@ -131,7 +167,11 @@ export class Push {
       } catch (error) {
         if (this.#closed || performance.now() > giveUpAt) break
         if (!link.ready) continue
-        throw new GatewayError('results_down', 'the subscription was refused', { cause: error })
+        if (refusalOf(error) !== undefined) {
+          this.#refusedChannel = channel
+          for (const listener of this.#onRefused) listener()
+        }
+        throw noResult('the subscription was refused', error)
       }
     }
     throw new GatewayError('results_down', 'the subscription could not be made')
@@ -153,7 +193,7 @@ export class Push {
 
   /** One function for all channels. It must not throw: the library would lose the rest of what it has just read. */
   readonly #onEvent = (event: string, channel: string): void => {
-    if (!EVENTS.has(event)) return
+    if (!this.#events.has(event)) return
     const hints = this.#subscriptions.get(channel)?.hints
     if (hints) for (const hint of hints) this.#give(hint, 'notification')
   }

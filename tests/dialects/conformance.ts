@@ -43,6 +43,9 @@ export interface CapturedMessage {
   }
 }
 
+/** What `JSON.parse` and `JSON.stringify` would change. */
+const LOSSY = '{"seed":9007199254740993,"a":1.0,"a":-0,"b":1e400,"__proto__":{"x":"\\u0041"}}'
+
 const NOW = new Date('2026-11-22T09:54:51.250Z')
 const of = { wireId: capturedJob.id, now: NOW }
 
@@ -65,6 +68,24 @@ export function dialectConformance(dialect: Dialect, captured: Captured): void {
 
     test('reads its own message back as the same job', () => {
       expect(dialect.decodeJob(encoded, job.queue)).toEqual({ job, wireId: job.id })
+    })
+
+    test('carries the body of a request as it was sent, or leaves it out', () => {
+      const sent = { endpoint: '/v1/chat/completions', body: LOSSY }
+      const asked = { ...job, request: sent }
+      const message = dialect.encodeJob(asked, { wireId: job.id, run: 'run-1', expiresAt: NOW })
+      const { request } = dialect.decodeJob(message, job.queue).job
+      expect(request).toEqual(dialect.carriesBodies ? sent : undefined)
+      expect(message.body.includes('9007199254740993')).toBe(dialect.carriesBodies)
+    })
+
+    test('carries the body of an answer as its engine sent it, or leaves it out', () => {
+      const outcome: Outcome = { kind: 'succeeded', content: 'x', body: LOSSY }
+      const values = dialect.encodeOutcome(outcome, { ...of, run: 'run-1' })
+      const { body: _, ...text } = outcome
+      expect(dialect.decodeResult(values)).toMatchObject({
+        outcome: dialect.carriesBodies ? outcome : text,
+      })
     })
 
     test('what the client left open is the default to a worker, and left open again to ours', () => {

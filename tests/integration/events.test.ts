@@ -30,11 +30,16 @@ describe('GET /jobs/{id}/events', () => {
     for await (const event of reader) {
       seen.push(event)
       // The next one is written when the last has arrived: none waits for another.
+      if (event.event === 'status' && seen.length > 1) continue
       if (ids.length < 3) ids.push((await stream(id, { text: `t${ids.length} ` })) as string)
       else if (event.event !== 'done') await answer(id, { content: 't0 t1 t2 ' })
     }
-    expect(kinds(seen)).toEqual(['status', 'delta', 'delta', 'delta', 'done'])
-    expect(seen.slice(1, 4).map((event) => event.id)).toEqual(ids)
+    expect(kinds(seen)).toEqual(['status', 'status', 'delta', 'delta', 'delta', 'done'])
+    expect(seen.slice(0, 2).map(({ data }) => data)).toEqual([
+      { status: 'queued' },
+      { status: 'running' },
+    ])
+    expect(seen.slice(2, 5).map((event) => event.id)).toEqual(ids)
     expect(textOf(seen)).toBe('t0 t1 t2 ')
     expect(seen.at(-1)).toMatchObject({
       id: 'done',
@@ -42,6 +47,19 @@ describe('GET /jobs/{id}/events', () => {
     })
     await eventually('it is let go', () => gateway.load().pending === 0)
     await eventually('nothing is subscribed to', () => gateway.load().subscriptions === 1)
+  })
+
+  test('a job is running as soon as a delta is there, also for `GET /jobs/{id}` and a reader that resumes', async () => {
+    const { id, url, gateway, stream } = await streamScene()
+    const status = async () => (await ask(`${gateway.url}/jobs/${id}`, 'GET')).body.status
+    expect(await status()).toBe('queued')
+    const after = (await stream(id, { text: 'one ' })) as string
+    expect(await status()).toBe('running')
+    const reader = await readEvents(url, { headers: { 'last-event-id': after } })
+    for await (const event of reader) {
+      expect(event).toMatchObject({ event: 'status', data: { status: 'running' } })
+      break
+    }
   })
 
   test('a worker that does not stream gives one delta with all of it', async () => {
@@ -285,12 +303,12 @@ describe('?stream=true', () => {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ job_id: 's-1', meta: {}, content: 'x' }),
     })
-    expect(reader.headers.get('location')).toBe('/jobs/s-1')
+    expect(reader.headers.get('location')).toBe('jobs/s-1')
     const events = await reader.all()
     expect(kinds(events)).toEqual(['status', 'delta', 'done'])
     expect(textOf(events)).toBe('echo: x')
     expect(gateway.load().pending).toBe(0)
-    const bad = await ask(`${gateway.url}/generate?stream=1`, 'POST', {
+    const bad = await ask(`${gateway.url}/generate?stream=2`, 'POST', {
       job_id: 's-2',
       meta: {},
       content: 'x',

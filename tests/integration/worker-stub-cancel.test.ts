@@ -4,8 +4,16 @@ import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { openaiEngine } from '../../worker-stub/engines/openai.ts'
 import { eventually } from '../support/eventually.ts'
 import { closedGate } from '../support/gate.ts'
-import { testRedis } from '../support/scene.ts'
-import { echoAt, redisProxy, speaker, startWorker, workerScene } from '../support/worker-stub.ts'
+import { ask, submit } from '../support/http-client.ts'
+import { startGateway, testRedis } from '../support/scene.ts'
+import {
+  echoAt,
+  redisProxy,
+  speaker,
+  startWorker,
+  untilAborted,
+  workerScene,
+} from '../support/worker-stub.ts'
 import type { AddressInfo } from 'node:net'
 
 describe('cancel', () => {
@@ -133,6 +141,32 @@ describe('cancel', () => {
     await cancel('c-8')
     await log.until('job.cancelled', 1_000)
     expect(log.named('worker.deaf_to_cancel')).toEqual([])
+  })
+
+  test('is heard where the same id runs again before the worker has read it', async () => {
+    const { settings } = await workerScene()
+    const proxy = await redisProxy()
+    proxy.faults = { toServer: { delayMs: 20 }, toClient: { delayMs: 20 } }
+    let [started, aborted] = [0, 0]
+    const endless = speaker((_, signal) => {
+      started += 1
+      signal.addEventListener('abort', () => (aborted += 1))
+      return untilAborted(signal)
+    })
+    const { log } = await startWorker(
+      { ...settings, REDIS_URL: proxy.url },
+      endless,
+      settings.REDIS_URL,
+    )
+    const { url } = await startGateway(settings)
+    for (const runs of [1, 2, 3]) {
+      await submit(url, { job_id: 'c-11', content: 'x' })
+      await eventually(`run ${runs} is running`, () => started === runs)
+      if (runs < 3) await ask(`${url}/jobs/c-11`, 'DELETE')
+    }
+    await eventually('the two that were cancelled have stopped', () => aborted === 2)
+    expect(log.named('job.cancelled')).toHaveLength(2)
+    expect((await ask(`${url}/jobs/c-11`, 'GET')).body.status).toBe('queued')
   })
 
   test('closes the request to the model', async () => {

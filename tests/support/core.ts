@@ -41,6 +41,8 @@ export const heldClaim = (more: Partial<Held> = {}): Held => ({
   createdAt: 1,
   finishedAt: null,
   at: performance.now(),
+  renewedAt: performance.now(),
+  isKept: false,
   ...more,
 })
 
@@ -95,6 +97,7 @@ export function coreScene(more: { readonly dialect?: Partial<Dialect> } = {}) {
     settle: vi.fn<GatewayParts['records']['settle']>(async () => {}),
     finish: vi.fn<GatewayParts['records']['finish']>(async () => 2),
     markPublished: vi.fn<GatewayParts['records']['markPublished']>(async () => {}),
+    renew: vi.fn<GatewayParts['records']['renew']>(async () => {}),
     release: vi.fn<GatewayParts['records']['release']>(async () => true),
     end: vi.fn<GatewayParts['records']['end']>(async () => 'cancelled'),
     dropForeign: vi.fn<GatewayParts['records']['dropForeign']>(async () => {}),
@@ -129,6 +132,7 @@ export function coreScene(more: { readonly dialect?: Partial<Dialect> } = {}) {
     timeoutMs: 300_000,
     jobTtlMs: 3_600_000,
     resultTtlMs: 3_600_000,
+    leaveGraceMs: 0,
     requireWorkers: false,
     maxPending: 10,
     log: createLog('silent'),
@@ -136,11 +140,15 @@ export function coreScene(more: { readonly dialect?: Partial<Dialect> } = {}) {
   } satisfies GatewayParts
   const onEnd = vi.fn<(pending: PendingJob) => void>()
   /** Begins the job, with one request that waits for it. */
-  const begin = (overrides: Partial<GatewayParts> = {}): PendingJob => {
+  const begin = (overrides: Partial<GatewayParts> = {}, graceMs = 0): PendingJob => {
     const keys = records.keysOf('j')
     const claimant = { job, keys, wireId: 'j', fingerprint: 'f', asker: 'a-1' }
-    const pending = new PendingJob(claimant, { mode: 'wait', onEnd }, { ...parts, ...overrides })
-    pending.waiters.join()
+    const pending = new PendingJob(
+      claimant,
+      { mode: 'wait', graceMs: () => graceMs, onEnd },
+      { ...parts, ...overrides },
+    )
+    pending.join()
     return pending
   }
   return {

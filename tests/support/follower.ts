@@ -26,6 +26,7 @@ export function stored(
     remainingMs: 60_000,
     isSure: true,
     wasInFlight: content === null,
+    hasDeltas: false,
     values: [content === null ? null : JSON.stringify({ content })],
     ...more,
   }

@@ -50,6 +50,7 @@ export function stored(
     remainingMs: 30_000,
     isSure: true,
     wasInFlight: record.state === undefined || record.state === 'published',
+    hasDeltas: false,
     values: [value],
     ...more,
   }

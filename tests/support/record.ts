@@ -82,6 +82,13 @@ export function claimRecord(redis: TestRedis, resultKey: string) {
     abandon: async (agoMs: number) => change({ ...unmarked, since: (await now()) - agoMs }),
     /** Makes it so old, in the state in which it is. */
     age: async (ms: number) => change({ since: (await now()) - ms }),
+    /** Since when its askers count no more, as of processes that were killed. */
+    loseAskers: async (agoMs: number) => {
+      const till = (await now()) - agoMs
+      const askers = Object.keys((await read())?.record.askers ?? {})
+      await change({ askers: Object.fromEntries(askers.map((asker) => [asker, till])) })
+    },
+    askers: async () => (await read())?.record.askers ?? {},
     /** The life of its job is over. */
     expire: async () => redis.pExpire(key, (await read())?.record.keep ?? 1),
   }

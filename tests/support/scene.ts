@@ -25,6 +25,7 @@ export function freshSettings(): Settings & { QUEUE_NAME: string; REDIS_PREFIX: 
     REDIS_PREFIX: `test-${id}`,
     TIMEOUT: '10',
     STOP_GRACE_S: '1',
+    LEAVE_GRACE_S: '0',
   }
 }
 

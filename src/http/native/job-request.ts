@@ -6,6 +6,7 @@ import type { Context } from 'hono'
 import type { JobMeta } from '../../job.ts'
 import type { AppOptions } from '../app-options.ts'
 import type { HttpEnv } from '../context.ts'
+import type { MoreMeta } from './unknown-fields.ts'
 import type { InvalidField } from './validation.ts'
 
 /** A JSON object. `v.object` alone accepts an array as well. */
@@ -60,7 +61,9 @@ export const Messages = v.pipe(
   v.maxLength(MAX_ITEMS),
 )
 
-type Body<T> = { readonly value: T } | { readonly fields: readonly InvalidField[] }
+type Body<T> =
+  | { readonly value: T; /** As it was sent. */ readonly raw: unknown }
+  | { readonly fields: readonly InvalidField[] }
 
 /** The body in the form of the schema, or everything that is wrong with it. */
 export function validate<T extends v.GenericSchema>(
@@ -68,7 +71,7 @@ export function validate<T extends v.GenericSchema>(
   value: unknown,
 ): Body<v.InferOutput<T>> {
   const parsed = v.safeParse(schema, value, { abortPipeEarly: true })
-  if (parsed.success) return { value: parsed.output }
+  if (parsed.success) return { value: parsed.output, raw: value }
   return { fields: parsed.issues.map((issue) => invalidFieldOf(issue, value)) }
 }
 
@@ -81,9 +84,12 @@ export async function readBody<T extends v.GenericSchema<unknown, object>>(
   return validate(schema, await readJson(c, maxBodyBytes))
 }
 
-/** The body's value, or an InvalidRequest with everything that is wrong with the body, the query and the headers. */
-export function validOrThrow<T>(body: Body<T>, others: readonly InvalidField[]): T {
-  if ('value' in body && others.length === 0) return body.value
+/** The valid body, or an InvalidRequest with everything that is wrong with the body, the query and the headers. */
+export function validOrThrow<T>(
+  body: Body<T>,
+  others: readonly InvalidField[],
+): Extract<Body<T>, { value: T }> {
+  if ('value' in body && others.length === 0) return body
   throw new InvalidRequest('fields' in body ? [...body.fields, ...others] : others)
 }
 
@@ -99,7 +105,7 @@ export function invalidQueue(
 }
 
 /** What the client left out stays `undefined`. */
-export function metaOf(meta: v.InferOutput<typeof Meta>): JobMeta {
+export function metaOf(meta: v.InferOutput<typeof Meta>, more: MoreMeta): JobMeta {
   const { temperature, tokens_limit: tokensLimit, stop_words: stopWords, model } = meta
-  return { temperature, tokensLimit, stopWords, model }
+  return { temperature, tokensLimit, stopWords, model, ...(more && { more }) }
 }

@@ -1,4 +1,4 @@
-import { ENDED, HEAD, SURE } from './lua.ts'
+import { ASKERS, ENDED, HEAD, SURE } from './lua.ts'
 import { FIRST_RESULT, jobScript } from './script.ts'
 import type { RedisWrite } from '../../dialect.ts'
 import type { JobKeys, JobRecord } from './record.ts'
@@ -103,14 +103,10 @@ interface ClaimReply {
  * could not write its answer.
  */
 export const claim = jobScript<ClaimAsk, Raw, ClaimReply>(
-  `${HEAD}${ENDED}${SURE}
+  `${HEAD}${ENDED}${SURE}${ASKERS}
 local answered, lost, age = ended(), 0, 0
 local function found(verdict, sure)
   return {verdict, cjson.encode(record), life, age, answered and 1 or 0, sure and 1 or 0, lost}
-end
-local function join()
-  record.askers = record.askers or {[record.holder] = 1}
-  record.askers[ask.asker] = 1
 end
 local function deleteLeftovers()
   redis.call('DEL', deltasKey, unpack(KEYS, firstResult, lastResult))
@@ -124,7 +120,7 @@ if record and record.run ~= ask.replaces then
   if isInFlight() and (life > record.keep or (same and answered and sure)) then
     if not same then return found('conflict', sure) end
     age = record.since and now - record.since or record.life - life
-    join()
+    askers()[ask.asker] = lease
     if record.state == nil and age > ask.grace and not (answered and sure) then
       redis.call('DEL', cancelKey)
       if not record.clean then deleteLeftovers() end

@@ -1,4 +1,4 @@
-import { ENDED, FINISH, HEAD, SURE, WRITE_RESULT } from './lua.ts'
+import { ASKERS, ENDED, FINISH, HEAD, SURE, WRITE_RESULT } from './lua.ts'
 import { asItIs, jobScript } from './script.ts'
 import type { KindAsk } from './script.ts'
 
@@ -10,7 +10,7 @@ interface EndAsk extends KindAsk {
   readonly isSure?: boolean
 }
 
-/** `moved`: another run has the id. `asked`: others still wait for it. */
+/** `moved`: another run has the id. `asked`: others still wait for it, or a client was promised it. */
 export type EndReply = 'moved' | 'ended' | 'asked' | 'cancelled'
 
 /**
@@ -18,18 +18,19 @@ export type EndReply = 'moved' | 'ended' | 'asked' | 'cancelled'
  * and the cancelled outcome is the result, which wakes all who wait, on all replicas.
  */
 export const end = jobScript<EndAsk, EndReply, EndReply>(
-  `${HEAD}${ENDED}${SURE}${FINISH}${WRITE_RESULT}
+  `${HEAD}${ENDED}${SURE}${FINISH}${WRITE_RESULT}${ASKERS}
 if not record or record.run ~= ask.run then return 'moved' end
-if ask.asker then
-  record.askers = record.askers or {[record.holder] = 1}
-  record.askers[ask.asker] = nil
+local function isAsked()
+  for _, till in pairs(record.askers) do if till > now then return true end end
+  return record.kept
 end
+if ask.asker then askers()[ask.asker] = nil end
 local answered = ended()
 if not isInFlight() or (life <= record.keep and not ask.asker) or (answered and (ask.isSure or isSure(answered))) then
   if ask.asker then save() end
   return 'ended'
 end
-if ask.asker and next(record.askers) then
+if ask.asker and isAsked() then
   save()
   return 'asked'
 end

@@ -92,6 +92,18 @@ local function finish(state, outcome)
 end
 `
 
+/** An asker counts for so long. A process that waits renews its own well within that. */
+export const ASKER_LEASE_MS = 30_000
+
+/** `askers()`: the askers by name, with when each one's time is over. */
+export const ASKERS = `
+local lease = now + ${ASKER_LEASE_MS}
+local function askers()
+  record.askers = record.askers or {[record.holder] = lease}
+  return record.askers
+end
+`
+
 /** `firstPiece(key)`: the beginning of a value, `ask.pieceBytes` long; false where there is none. */
 export const FIRST_PIECE = `
 local function firstPiece(key)

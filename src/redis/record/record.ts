@@ -52,10 +52,17 @@ export interface JobRecord {
   readonly entry?: string
   /** When it was last taken over, in ms by the clock of Redis. */
   readonly since?: number
+  /** How often workers that stopped in order gave the job back. Absent: never since it was published. */
+  readonly returned?: number
   /** Nothing of an earlier run is left beside it. Absent: not known. */
   readonly clean?: true
-  /** Processes with clients that wait for the outcome or were promised it. Absent: the holder alone. */
-  readonly askers?: Readonly<Record<string, 1>>
+  /**
+   * Processes with clients that wait for the outcome, and until when each counts, in ms by the
+   * clock of Redis: a process that was killed removes itself from nothing. Absent: the holder alone.
+   */
+  readonly askers?: Readonly<Record<string, number>>
+  /** A client was promised that the job runs on: no client's leaving cancels it. */
+  readonly kept?: true
 }
 
 export const isInFlight = ({ state }: JobRecord): boolean =>

@@ -4,10 +4,12 @@ import { dropForeign } from './drop-foreign.ts'
 import { end } from './end.ts'
 import { expireUnread } from './expire-unread.ts'
 import { finish } from './finish.ts'
+import { giveBack, returned } from './give-back.ts'
 import { markPublished } from './mark-published.ts'
 import { mayRun } from './may-run.ts'
 import { read } from './read.ts'
 import { release } from './release.ts'
+import { renew } from './renew.ts'
 import { view } from './view.ts'
 
 /** Every transition of a record that needs a script, as commands of the client. */
@@ -18,9 +20,12 @@ export const scripts = {
   endJob: end,
   expireUnread,
   finishJob: finish,
+  giveBackJob: giveBack,
   markPublished,
   mayRunJob: mayRun,
   readJob: read,
   releaseJob: release,
+  renewAsker: renew,
+  returnedJob: returned,
   viewJob: view,
 }

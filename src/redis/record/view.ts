@@ -9,7 +9,14 @@ interface ViewAsk extends KindAsk {
 
 type Raw =
   | []
-  | [record: string, life: number, sure: 0 | 1, inFlight: 0 | 1, ...pieces: (string | null)[]]
+  | [
+      record: string,
+      life: number,
+      sure: 0 | 1,
+      inFlight: 0 | 1,
+      streams: 0 | 1,
+      ...pieces: (string | null)[],
+    ]
 
 export interface ViewReply {
   readonly record: JobRecord
@@ -19,6 +26,8 @@ export interface ViewReply {
   readonly isSure: boolean
   /** No end was known of the run before this look. */
   readonly wasInFlight: boolean
+  /** A worker has written deltas, so it has begun. */
+  readonly hasDeltas: boolean
   readonly pieces: readonly (string | null)[]
 }
 
@@ -30,17 +39,19 @@ local pieces = {}
 for i = firstResult, lastResult do pieces[#pieces + 1] = firstPiece(KEYS[i]) end
 local answered = ended()
 local sure, inFlight = isSure(answered), isInFlight()
+local streams = 0
+if inFlight and not answered then streams = redis.call('EXISTS', deltasKey) end
 if inFlight and answered and sure then
   local after = readAfter()
   if after and not record.clean then record.finished = record.created + after end
   finish('done', 'read')
-elseif inFlight and not answered and not record.clean and redis.call('EXISTS', cancelKey, deltasKey) == 0 then
+elseif inFlight and not answered and not record.clean and streams == 0 and redis.call('EXISTS', cancelKey) == 0 then
   record.clean = true
   save()
 end
-return {cjson.encode(record), life, sure and 1 or 0, inFlight and 1 or 0, unpack(pieces)}
+return {cjson.encode(record), life, sure and 1 or 0, inFlight and 1 or 0, streams, unpack(pieces)}
 `,
-  ([record, life, sure, inFlight, ...pieces]) =>
+  ([record, life, sure, inFlight, streams, ...pieces]) =>
     record === undefined
       ? undefined
       : {
@@ -48,6 +59,7 @@ return {cjson.encode(record), life, sure and 1 or 0, inFlight and 1 or 0, unpack
           life: life as number,
           isSure: sure === 1,
           wasInFlight: inFlight === 1,
+          hasDeltas: streams === 1,
           pieces,
         },
 )

@@ -46,6 +46,17 @@ describe('a reader of the deltas', () => {
     expect(await read(view)).toEqual([{ kind: 'done', id: DONE_ID, view }])
   })
 
+  test('gets the engine’s chunks with their text, and begins again where only chunks were streamed', async () => {
+    const stream = streamOf({ chunks: '[{"a":1.0}]' }, { text: 'x', chunks: '[2]', attempt: 2 })
+    const events = await replay(stream, succeeded('x'))
+    const [first, second] = stream.entries
+    expect(events.slice(0, 3)).toEqual([
+      { kind: 'delta', id: first?.id, text: '', chunks: '[{"a":1.0}]' },
+      { kind: 'restart', id: `${second?.id}:restart` },
+      { kind: 'delta', id: second?.id, text: 'x', chunks: '[2]' },
+    ])
+  })
+
   test('gets the rest of the content, where the worker streamed the beginning', async () => {
     expect(brief(await replay(streamOf({ text: 'half ' }), succeeded('half whole')))).toEqual([
       '+half ',

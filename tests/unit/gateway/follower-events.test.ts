@@ -56,7 +56,7 @@ describe('a request that reads the events of a job', () => {
     scene.stream.append({ text: 'one ' })
     scene.hintDeltas()
     await settled()
-    expect(told()).toEqual(['queued', '+one '])
+    expect(told()).toEqual(['queued', 'running', '+one '])
     expect(scene.reads).toEqual(['deltas'])
     scene.leave()
     await over
@@ -76,7 +76,7 @@ describe('a request that reads the events of a job', () => {
     scene.hintResult()
     await over
     expect(seen.isOver).toBe(true)
-    expect(told()).toEqual(['queued', '+one ', '+two', '+ three', 'succeeded'])
+    expect(told()).toEqual(['queued', 'running', '+one ', '+two', '+ three', 'succeeded'])
     expect(scene.reads.slice(-2)).toEqual(['job', 'deltas'])
   })
 
@@ -152,7 +152,7 @@ describe('a request that reads the events of a job', () => {
     scene.now.stored = stored('second', {}, 'r2')
     scene.hintResult()
     await over
-    expect(told()).toEqual(['queued', '+first', 'restart', '+second', 'succeeded'])
+    expect(told()).toEqual(['queued', 'running', '+first', 'restart', '+second', 'succeeded'])
   })
 
   test('ends without an end of the job when its client has left, also between two batches', async () => {

@@ -3,11 +3,13 @@ import {
   CLAIM_GRACE_MS,
   CONFIRM_WITHIN_MS,
   MARK_AFTER_MS,
+  RENEW_MS,
   dueAt,
   interruptedIn,
   moved,
   timedOutIn,
 } from '../../../src/gateway/job-state.ts'
+import { ASKER_LEASE_MS } from '../../../src/redis/record/lua.ts'
 import { heldClaim } from '../../support/core.ts'
 import type { JobState } from '../../../src/gateway/job-state.ts'
 
@@ -68,8 +70,13 @@ describe('the states of a job', () => {
 })
 
 describe('what is to be done though nothing happens', () => {
-  const times = { wanted: 'asked', publishedAt: 1_000, timeoutMs: 300_000 } as const
-  const claim = heldClaim({ at: 900, remainingMs: 3_600_000 })
+  const times = {
+    isPromised: false,
+    graceEndsAt: Infinity,
+    publishedAt: 1_000,
+    timeoutMs: 300_000,
+  } as const
+  const claim = heldClaim({ at: 900, renewedAt: 950, remainingMs: 3_600_000 })
 
   test('is nothing while the record is asked', () => {
     expect(dueAt('claiming', claim, times)).toBe(Infinity)
@@ -78,7 +85,19 @@ describe('what is to be done though nothing happens', () => {
   test('is to give up the confirm, and to mark a job that is pending for long', () => {
     expect(dueAt('sending', claim, times)).toBe(1_000 + CONFIRM_WITHIN_MS)
     expect(dueAt('accepted', claim, times)).toBe(1_000 + MARK_AFTER_MS)
-    expect(dueAt('accepted', { ...claim, isPublished: true }, times)).toBe(Infinity)
+  })
+
+  test('is to say again and again that clients wait for a job that is marked', () => {
+    expect(dueAt('accepted', { ...claim, isPublished: true }, times)).toBe(950 + RENEW_MS)
+    expect(3 * RENEW_MS).toBeLessThanOrEqual(ASKER_LEASE_MS)
+  })
+
+  test('is to cancel a job that all clients have left when the grace is over', () => {
+    const left = { ...times, graceEndsAt: 1_200 }
+    expect(dueAt('accepted', claim, left)).toBe(1_200)
+    expect(dueAt('sending', claim, { ...left, graceEndsAt: 99_000 })).toBe(
+      1_000 + CONFIRM_WITHIN_MS,
+    )
   })
 
   test('is to take over after the grace from a publisher that may have died', () => {
@@ -89,7 +108,7 @@ describe('what is to be done though nothing happens', () => {
   })
 
   test('is to ask again soon where a client waits to be told that it is accepted, while that is young', () => {
-    const promised = { ...times, wanted: 'promised' } as const
+    const promised = { ...times, isPromised: true }
     expect(dueAt('following', claim, promised)).toBe(1_000)
     expect(dueAt('following', { ...claim, ageMs: 2_500 }, promised)).toBeGreaterThan(3_000)
   })
@@ -102,6 +121,6 @@ describe('what is to be done though nothing happens', () => {
   test('is to end it where its life is over before the request’s time', () => {
     const short = { ...claim, remainingMs: 500, isPublished: true }
     expect(dueAt('accepted', short, times)).toBe(1_400)
-    expect(dueAt('accepted', { ...short, remainingMs: 400_000 }, times)).toBe(Infinity)
+    expect(dueAt('accepted', { ...short, remainingMs: 400_000 }, times)).toBe(950 + RENEW_MS)
   })
 })

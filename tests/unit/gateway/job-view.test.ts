@@ -31,6 +31,13 @@ describe('a job in flight', () => {
     expect(records.finish).not.toHaveBeenCalled()
   })
 
+  test('is running as soon as its worker has written a delta, until its life is over', async () => {
+    const more = { hasDeltas: true }
+    expect((await viewScene(stored(null, CLAIMED, more)).look()).view.status).toBe('running')
+    const over = { ...more, remainingMs: 0 }
+    expect((await viewScene(stored(null, CLAIMED, over)).look()).view.status).toBe('expired')
+  })
+
   test.each([null, 'running'])(
     'has expired when its life is over, with %s at its key',
     async (value) => {
