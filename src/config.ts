@@ -60,6 +60,7 @@ const gatewaySettings = {
   SWEEP_ORPHANS: v.optional(flag, 'true'),
   MAX_PENDING: v.optional(integer(1, 1_000_000), '10000'),
   MAX_BODY_BYTES: v.optional(integer(1, 1 << 30), '1048576'),
+  V1_MAX_BODY_BYTES: v.optional(integer(1, 1 << 30), '12582912'),
 } as const
 
 /** Those of all dialects; only those of the one that is spoken are read. */
@@ -88,7 +89,12 @@ export function readConfig(env: Env) {
     )
   }
   return {
-    http: { host: set.API_HOST, port: set.API_PORT, maxBodyBytes: set.MAX_BODY_BYTES },
+    http: {
+      host: set.API_HOST,
+      port: set.API_PORT,
+      maxBodyBytes: set.MAX_BODY_BYTES,
+      v1MaxBodyBytes: set.V1_MAX_BODY_BYTES,
+    },
     ...servers,
     queues: [...new Set([set.QUEUE_NAME, ...set.ALLOWED_QUEUES])] as [string, ...string[]],
     notifyConfig: set.NOTIFY_CONFIG,

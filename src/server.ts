@@ -5,6 +5,8 @@ import { Listener } from './http/listener.ts'
 import { createParts } from './parts.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 import type { Config } from './config.ts'
+import type { V1Options } from './http/app-options.ts'
+import type { Models } from './models.ts'
 import type { Parts } from './parts.ts'
 import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -26,13 +28,15 @@ export async function startServer(
   config: Config,
   log: Log,
   metrics: Metrics = createMetrics(),
+  models?: Models,
 ): Promise<RunningServer> {
   const parts = createParts(config, log, metrics)
   const { gateway, health, load } = parts
   const { queues } = config
   const { maxBodyBytes } = config.http
   const limits = config.gateway
-  const app = createApp({ gateway, limits, queues, maxBodyBytes, health, log, metrics })
+  const v1 = v1Options(config, parts)
+  const app = createApp({ gateway, limits, queues, maxBodyBytes, v1, models, health, log, metrics })
   const listener = new Listener(getRequestListener(app.fetch))
   const url = await listener.open(config.http)
   await parts.open()
@@ -47,5 +51,17 @@ export async function startServer(
       await listener.close(drained, graceMs)
       await parts.close()
     },
+  }
+}
+
+function v1Options({ http, dialect, queueOptions }: Config, { unanswered }: Parts): V1Options {
+  return {
+    maxBodyBytes: http.v1MaxBodyBytes,
+    carriesBodies: dialect.carriesBodies,
+    maxPriorityOf: (queue) => {
+      const max = queueOptions(queue).arguments['x-max-priority']
+      return typeof max === 'number' ? max : undefined
+    },
+    unanswered,
   }
 }

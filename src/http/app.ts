@@ -3,6 +3,7 @@ import { GatewayError } from '../errors.ts'
 import { observe, routesOf } from './around.ts'
 import { docsRoutes } from './docs.ts'
 import { jobsSurface } from './jobs/jobs-surface.ts'
+import { openAiSurface } from './openai/openai-surface.ts'
 import { openApiDocument } from './openapi/openapi.ts'
 import { operationsSurface } from './operations.ts'
 import { protollmSurface } from './protollm/protollm-surface.ts'
@@ -13,7 +14,13 @@ import type { Surface } from './surface.ts'
 
 /** The whole HTTP API. It opens no socket, so a test can send requests to it directly. */
 export function createApp(options: AppOptions): Hono<HttpEnv> {
-  const surfaces = [protollmSurface(options), jobsSurface(options), operationsSurface(options)]
+  const { models } = options
+  const surfaces = [
+    protollmSurface(options),
+    jobsSurface(options),
+    operationsSurface(options),
+    ...(models === undefined ? [] : [openAiSurface({ ...options, models })]),
+  ]
   return appOf(surfaces, options)
 }
 

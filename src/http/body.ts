@@ -37,6 +37,20 @@ const MESSAGES: Record<Fault['kind'], string> = {
 
 /** Reads the body as JSON, or throws a GatewayError: wrong content type, too large, client gone, unusable JSON. */
 export async function readJson(c: Context<HttpEnv>, maxBytes: number): Promise<unknown> {
+  const { value } = await readJsonText(c, maxBytes)
+  const fault = tooDeepOrWide(value)
+  if (fault !== undefined) throw new UnusableJson(fault)
+  return value
+}
+
+/**
+ * Reads the body as JSON and as the text it was sent as. It may be nested as deep and wide as
+ * the client likes, so no code may walk through all of it by recursion.
+ */
+export async function readJsonText(
+  c: Context<HttpEnv>,
+  maxBytes: number,
+): Promise<{ readonly text: string; readonly value: unknown }> {
   const type = headerOf(c, 'content-type')
   if (type === undefined || !JSON_TYPE.test(type)) {
     throw new GatewayError('unsupported_media_type', 'the content type must be application/json')
@@ -47,10 +61,7 @@ export async function readJson(c: Context<HttpEnv>, maxBytes: number): Promise<u
       cause: error,
     })
   })
-  const value = parseJson(text)
-  const fault = tooDeepOrWide(value)
-  if (fault !== undefined) throw new UnusableJson(fault)
-  return value
+  return { text, value: parseJson(text) }
 }
 
 /**

@@ -25,6 +25,13 @@ export const noGateway = {
   stream: () => expect.unreachable(),
   follow: () => expect.unreachable(),
 }
+/** What the OpenAI surface needs beside a gateway. */
+export const v1 = {
+  maxBodyBytes: 100_000,
+  carriesBodies: true,
+  maxPriorityOf: () => undefined,
+  unanswered: { take: async () => undefined, put: async () => {} },
+}
 export const limits = { timeoutMs: 1_000, jobTtlMs: 10_000 }
 
 /** The app over a gateway that answers as told; nothing listens. */
@@ -39,6 +46,7 @@ export function appWith(
     limits,
     queues: ['q', 'other'],
     maxBodyBytes,
+    v1,
     health: () => [{ name: 'broker', ready: false, detail: 'not connected' }],
     metrics: createMetrics(),
     log: createLog('debug', lines),
