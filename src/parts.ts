@@ -37,8 +37,8 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
   const data = new RedisConnection(redisUrl, 'data', log)
   const subscriber = new RedisConnection(redisUrl, 'subscriber', log)
   const push = new Push(subscriber, databaseOf(redisUrl), log)
-  const probe = new Probe({ push, subscriber, data, prefix, notifyConfig, log, metrics })
   const records = new JobRecords(data.client, { dialect, ...config.gateway })
+  const probe = new Probe({ push, subscriber, data, records, prefix, notifyConfig, log, metrics })
   const sweep = new Sweep({
     ...config.gateway,
     connection: data,
@@ -50,10 +50,11 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
     graceMs: CLAIM_GRACE_MS,
   })
   const { rabbitUrl: url, queues, queueOptions, hasDeadQueue } = config
+  const publish: Broker['publish'] = (publication) => broker.publish(publication)
   const onDeadLetter = hasDeadQueue
-    ? deadLetterHandler({ dialect, records, log, metrics })
+    ? deadLetterHandler({ dialect, records, publish, log, metrics })
     : undefined
-  const broker = new Broker({ url, queues, queueOptions, onDeadLetter, log, metrics })
+  const broker: Broker = new Broker({ url, queues, queueOptions, onDeadLetter, log, metrics })
   const gateway = new Gateway({
     ...config.gateway,
     dialect,
@@ -121,7 +122,12 @@ function healthOf(
 ): PartHealth[] {
   const redisReady = data.link.ready && subscriber.link.ready
   return [
-    { name: 'broker', ready: broker.isReady, detail: broker.describe() },
+    {
+      name: 'broker',
+      ready: broker.isReady,
+      detail: broker.describe(),
+      queues: broker.isConnected ? broker.queues : [],
+    },
     { name: 'redis', ready: redisReady, detail: data.link.reason || subscriber.link.reason },
     { name: 'push', ready: redisReady && probe.link.ready, detail: probe.describe() },
     {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { getRequestListener } from '@hono/node-server'
 import { createApp } from './http/app.ts'
 import { Listener } from './http/listener.ts'
+import { Refusals, handlerOf } from './http/refusals.ts'
 import { createParts } from './parts.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 import type { Config } from './config.ts'
@@ -34,10 +34,22 @@ export async function startServer(
   const { gateway, health, load } = parts
   const { queues } = config
   const { maxBodyBytes } = config.http
+  const { carriesMeta } = config.dialect
   const limits = config.gateway
-  const v1 = v1Options(config, parts)
-  const app = createApp({ gateway, limits, queues, maxBodyBytes, v1, models, health, log, metrics })
-  const listener = new Listener(getRequestListener(app.fetch))
+  const app = createApp({
+    gateway,
+    limits,
+    queues,
+    carriesMeta,
+    maxBodyBytes,
+    v1: v1Options(config, parts),
+    models,
+    health,
+    log,
+    metrics,
+  })
+  const refusals = new Refusals({ log, metrics })
+  const listener = new Listener(handlerOf(app, refusals), refusals)
   const url = await listener.open(config.http)
   await parts.open()
   return {

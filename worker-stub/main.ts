@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { configOrExit, stopOnSignal, surviveRejections } from '../src/program.ts'
+import { configOrExit, logDefects, stopOnSignal } from '../src/program.ts'
 import { RedisConnection } from '../src/redis/connection.ts'
 import { createLog } from '../src/telemetry/log.ts'
 import { readWorkerConfig } from './config.ts'
@@ -9,7 +9,7 @@ import { Worker } from './worker.ts'
 
 const config = configOrExit(readWorkerConfig)
 const log = createLog(config.logLevel)
-surviveRejections(log)
+logDefects(log)
 const redis = new RedisConnection(config.redisUrl, 'worker', log)
 const subscriber = new RedisConnection(config.redisUrl, 'subscriber', log)
 const engine = config.engine === 'openai' ? openaiEngine(config.openai) : echoEngine(config.echo)

@@ -12,6 +12,8 @@ export interface AppOptions {
   >
   /** The queues a request may name. A request that names none gets the first. */
   readonly queues: readonly [string, ...string[]]
+  /** Whether the workers may take fields of `meta` that we do not know. */
+  readonly carriesMeta: boolean
   readonly maxBodyBytes: number
   /** What is served under /v1. Without them, nothing is. */
   readonly models?: Models | undefined

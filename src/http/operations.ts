@@ -12,6 +12,16 @@ export interface PartHealth {
   readonly ready: boolean
   /** For a person: its state, or what is wrong and how to repair it. */
   readonly detail: string
+  /** For a program: the queues, as they were seen last. Empty while that is not known. */
+  readonly queues?: readonly QueueHealth[]
+}
+
+export interface QueueHealth {
+  readonly queue: string
+  /** How many take jobs from the queue. */
+  readonly workers: number
+  /** Jobs that no worker holds yet. */
+  readonly waiting: number
 }
 
 export interface OperationsOptions {

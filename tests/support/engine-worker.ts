@@ -32,8 +32,8 @@ export interface EngineJob {
   readonly job: Job
   /** As protollm-v1 has it in the message. */
   readonly body: string
-  say(fields: { text?: string; chunks?: string; attempt?: string }): Promise<unknown>
-  end(outcome: Outcome): Promise<unknown>
+  readonly say: (fields: { text?: string; chunks?: string; attempt?: string }) => Promise<unknown>
+  readonly end: (outcome: Outcome) => Promise<unknown>
 }
 
 /** A worker of whole bodies. It does what the test says with each job. */

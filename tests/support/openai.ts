@@ -38,6 +38,7 @@ export function openAiApp(
     gateway: { ...noGateway, run: spy },
     limits,
     queues: ['q'],
+    carriesMeta: false,
     maxBodyBytes: 10,
     models,
     v1: { ...v1, ...more },

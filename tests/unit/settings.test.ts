@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { gatewaySettingNames, readConfig } from '../../src/config.ts'
 import { readWorkerConfig, workerSettingNames } from '../../worker-stub/config.ts'
@@ -55,4 +56,56 @@ describe('the settings', () => {
     expect(missing).toEqual([])
     for (const name of ofCompose) expect(compose).toContain(`\${${name}:-`)
   })
+})
+
+/** Lines of `.env`, and what compose reads in them: as captured from its parser, compose-go 2.16.2. */
+const IN_QUOTES = [
+  [String.raw`A='pa#ss'`, 'pa#ss'],
+  [String.raw`A='pa$word'`, 'pa$word'],
+  [String.raw`A='pa$$word'`, 'pa$$word'],
+  [String.raw`A='a\b\\n\n'`, String.raw`a\b\\n\n`],
+  [String.raw`A='a "b" c'`, 'a "b" c'],
+  [String.raw`A=' sp '`, ' sp '],
+  ["A='x`y'", 'x`y'],
+  [String.raw`A='a@b/c?d%e'`, 'a@b/c?d%e'],
+  [String.raw`A="it's a #x"`, "it's a #x"],
+] as const
+const WITHOUT_QUOTES = [
+  ['A=pa#ss', 'pa#ss'],
+  ['A=pa$$word', 'pa$word'],
+] as const
+
+describe('a value in .env', () => {
+  test.each(IN_QUOTES)('%s is read alike by Node and by compose', (line, byCompose) => {
+    expect(parseEnv(line)).toEqual({ A: byCompose })
+  })
+
+  test.each(WITHOUT_QUOTES)(
+    '%s is not, which is why .env.example says how to quote',
+    (line, byCompose) => {
+      expect(parseEnv(line)).not.toEqual({ A: byCompose })
+      expect(example).toContain('single quotes')
+    },
+  )
+})
+
+describe('a stop', () => {
+  /** Closing what is open after the grace takes at most two seconds more. */
+  const CLOSES_WITHIN_S = 2
+  const ofImage = /STOP_GRACE_S=(\d+)/.exec(read('Dockerfile'))?.[1]
+
+  test('ends before the killers come: docker stop after 10 s, Kubernetes after 30 s', () => {
+    expect(Number(ofImage) + CLOSES_WITHIN_S).toBeLessThanOrEqual(10)
+    expect(readConfig({}).stopGraceMs / 1_000 + CLOSES_WITHIN_S).toBeLessThan(30)
+  })
+
+  test('ends before compose kills, whose containers have the default', () => {
+    const period = /stop_grace_period: (\d+)s/.exec(read('compose.yaml'))?.[1]
+    expect(Number(period)).toBeGreaterThan(readConfig({}).stopGraceMs / 1_000 + CLOSES_WITHIN_S)
+  })
+})
+
+test('the worker of compose reaches an engine on this machine', () => {
+  const worker = /^ {2}worker:\n(?: {4}.*\n)+/m.exec(read('compose.yaml'))?.[0]
+  expect(worker).toContain("extra_hosts: ['host.docker.internal:host-gateway']")
 })

@@ -40,8 +40,10 @@ export class ChunkWriter implements EventWriter {
   /** The client has more than text of the first choice, which a second worker cannot repeat. */
   #hasMore = false
   #isAgain = false
-  /** The text of the deltas as other readers get it, while it is the content of their chunks. */
+  /** The text of the deltas, as other readers get it, is the content of their chunks. */
   #isOfOneText = true
+  /** Of that text, what no chunk has said yet: a long text comes in pieces, and its chunks with the last one. */
+  #ahead = ''
   #usage: string | undefined
   #isOver = false
 
@@ -78,6 +80,7 @@ export class ChunkWriter implements EventWriter {
     this.#said.restart()
     this.#isAgain = true
     this.#usage = undefined
+    this.#ahead = ''
     return ''
   }
 
@@ -85,9 +88,16 @@ export class ChunkWriter implements EventWriter {
     const chunks = this.#stream.isVerbatim ? chunksOf(source, this.#stream.kind) : undefined
     if (chunks === undefined) return this.#text(text)
     this.#hasChunks = true
-    const content = chunks.flatMap(({ choices }) => choices).filter(({ index }) => index === 0)
-    if (content.map((piece) => piece.content).join('') !== text) this.#isOfOneText = false
+    this.#compare(text, chunks)
     return chunks.map((chunk) => (this.#isOver ? '' : this.#chunk(chunk))).join('')
+  }
+
+  #compare(text: string, chunks: readonly Chunk[]): void {
+    const pieces = chunks.flatMap(({ choices }) => choices).filter(({ index }) => index === 0)
+    const content = pieces.map((piece) => piece.content).join('')
+    this.#ahead += text
+    if (this.#ahead.startsWith(content)) this.#ahead = this.#ahead.slice(content.length)
+    else this.#isOfOneText = false
   }
 
   #text(text: string): string {
@@ -172,7 +182,7 @@ export class ChunkWriter implements EventWriter {
     // A worker of whole bodies may leave the content out. Then only its chunks tell it.
     const isTold = content !== '' || body === undefined
     const left = isTold ? this.#said.restOf(content) : undefined
-    const isTrusted = this.#hasChunks && (!isTold || !this.#isOfOneText)
+    const isTrusted = this.#hasChunks && (!isTold || !this.#isOfOneText || this.#ahead !== '')
     if (isTold && left === undefined && !isTrusted) return this.#fail(workerRestarted())
     if (!this.#hasChunks && body !== undefined) {
       const already = this.#said.isEmpty ? undefined : (left ?? '')

@@ -1,5 +1,5 @@
 import { GatewayError } from '../../errors.ts'
-import { RETRY_AFTER_S, STATUS, clientErrorOf } from '../errors.ts'
+import { RETRY_AFTER_S, STATUS, clientErrorOf, retryAfter } from '../errors.ts'
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { ErrorCode } from '../../errors.ts'
@@ -84,25 +84,34 @@ const NOT_TO_RETRY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export const answerOpenAiError =
   (log: Log): AnswerError =>
   (error, c) => {
-    const { status, object } = openAiErrorOf(error, c, log)
+    const { status, object, headers: more } = openAiErrorOf(error, c, log)
     const { jobId } = c.env
-    const headers: Record<string, string> = { 'content-type': 'application/json' }
+    const headers: Record<string, string> = { 'content-type': 'application/json', ...more }
     if (jobId !== undefined) headers['x-job-id'] = jobId
-    if (status === 429 || status === 503) headers['retry-after'] = String(RETRY_AFTER_S)
     const isFinal = status === 504 || NOT_TO_RETRY.has(object.code as ErrorCode)
     if (isFinal) headers['x-should-retry'] = 'false'
     // Hono's type of statuses lacks 499. No client reads that one: it has left.
     return c.body(JSON.stringify({ error: object }), status as ContentfulStatusCode, headers)
   }
 
+interface Failure {
+  readonly status: number
+  readonly object: ErrorObject
+  readonly headers: Readonly<Record<string, string>>
+}
+
 /** The error as the client gets it, with its status where nothing has been sent yet. */
-export function openAiErrorOf(
-  error: unknown,
-  c: Context<HttpEnv>,
-  log: Log,
-): Pick<OpenAiError, 'status' | 'object'> {
-  if (error instanceof OpenAiError) return error
-  const { code, message } = clientErrorOf(error, c, log)
+export function openAiErrorOf(error: unknown, c: Context<HttpEnv>, log: Log): Failure {
+  if (error instanceof OpenAiError) {
+    const { status, object } = error
+    // What an engine says may be any text, and the log is for names.
+    c.env.code = /^\w{1,64}$/.test(object.code) ? object.code : 'worker_failed'
+    // An engine that takes no more requests now may take the same one soon.
+    const isBusy = status === 429 || status === 503
+    return { status, object, headers: isBusy ? { 'retry-after': String(RETRY_AFTER_S) } : {} }
+  }
+  const known = clientErrorOf(error, c, log)
+  const { code, message } = known
   const status = STATUS[code]
   const { jobId } = c.env
   // The id was made here, so the client learns it from the answer.
@@ -111,5 +120,5 @@ export function openAiErrorOf(
       ? ` within 60 s. It is job ${jobId}: GET /jobs/${jobId}`
       : ''
   const object = { message: message + where, type: typeOf(status), param: null, code }
-  return { status, object }
+  return { status, object, headers: retryAfter(known) }
 }

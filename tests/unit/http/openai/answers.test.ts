@@ -144,6 +144,12 @@ describe('an error under /v1', () => {
     expect(error.code).toBe(code)
   })
 
+  test('of a path one of whose items has a method names that', async () => {
+    const { app } = openAiApp()
+    const reply = await app.request('/v1/models', { method: 'POST' })
+    expect([reply.status, reply.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+  })
+
   test('of the content type is a 415', async () => {
     const { post } = openAiApp()
     const { status, json } = await post(CHAT, hello(), { 'content-type': 'text/plain' })

@@ -1,103 +1,25 @@
 import { describe, expect, test } from 'vitest'
-import { ChunkWriter } from '../../../../src/http/openai/chunk-writer.ts'
-import { GatewayError, toGatewayError } from '../../../../src/errors.ts'
-import { OpenAiError } from '../../../../src/http/openai/openai-errors.ts'
+import { GatewayError } from '../../../../src/errors.ts'
+import {
+  call,
+  chunks,
+  done,
+  envelope,
+  heard,
+  read,
+  rest,
+  restartOfContent,
+  role,
+  say,
+  stop,
+  succeeded,
+  text,
+  usage,
+  write,
+  writerOf,
+} from '../../../support/chunk-stream.ts'
 import type { ChunkStream } from '../../../../src/http/openai/chunk-writer.ts'
 import type { JobEvent, Outcome } from '../../../../src/job.ts'
-
-const envelope = { id: 'chatcmpl-j', object: 'chat.completion.chunk', created: 1, model: 'm' }
-
-function writerOf(more: Partial<ChunkStream> = {}): ChunkWriter {
-  return new ChunkWriter({
-    kind: 'chat',
-    envelope: { ...envelope, tier: undefined },
-    isVerbatim: true,
-    wantsUsage: false,
-    errorOf: (error) =>
-      error instanceof OpenAiError
-        ? error.object
-        : { message: 'm', type: 't', param: null, code: toGatewayError(error).code },
-    ...more,
-  })
-}
-
-let entries = 0
-const text = (said: string): JobEvent => ({ kind: 'delta', id: `${(entries += 1)}-0`, text: said })
-const chunks = (said: string, ...all: (object | string)[]): JobEvent => ({
-  kind: 'delta',
-  id: `${(entries += 1)}-0`,
-  text: said,
-  chunks: `[${all.map((one) => (typeof one === 'string' ? one : JSON.stringify(one))).join(',')}]`,
-})
-const restart: JobEvent = { kind: 'restart', id: '5-0:restart' }
-const done = (outcome: Outcome | null): JobEvent => ({
-  kind: 'done',
-  id: 'done',
-  view: {
-    id: 'j',
-    status: outcome?.kind ?? 'succeeded',
-    createdAt: 1,
-    finishedAt: 2,
-    outcome,
-  },
-})
-const succeeded = (more: Partial<Extract<Outcome, { kind: 'succeeded' }>> = {}): JobEvent =>
-  done({ kind: 'succeeded', content: '', ...more })
-/** What was not streamed, as the event log takes it from the result. */
-const rest = (said: string): JobEvent => ({ kind: 'delta', id: '0-1', text: said })
-const restartOfContent: JobEvent = { kind: 'restart', id: '0-1:restart' }
-
-interface Written {
-  readonly choices?: readonly {
-    readonly index: number
-    readonly delta?: Record<string, unknown>
-    readonly text?: string
-    readonly finish_reason?: string | null
-  }[]
-  readonly usage?: unknown
-  readonly error?: { readonly code: string }
-}
-
-/** What a client reads, event by event. Every comment is one line, and every event one line of data. */
-function read(written: string): (Written | '[DONE]')[] {
-  const events = written.replaceAll(/^: ping\n/gm, '').split('\n\n')
-  expect(events.pop()).toBe('')
-  return events.map((event) => {
-    expect(event).toMatch(/^data: [^\n\r\u0085\u2028\u2029]+$/)
-    const data = event.slice('data: '.length)
-    return data === '[DONE]' ? data : (JSON.parse(data) as Written)
-  })
-}
-const write = (events: readonly JobEvent[], more: Partial<ChunkStream> = {}) => {
-  const writer = writerOf(more)
-  return read(events.map((event) => writer.events([event])).join(''))
-}
-
-/** As a client puts the stream together, with the ends and the error. */
-function heard(events: ReturnType<typeof read>) {
-  let content = ''
-  const roles: unknown[] = []
-  const finishes: unknown[] = []
-  for (const event of events) {
-    if (event === '[DONE]') continue
-    for (const { delta, text: piece, finish_reason: finish } of event.choices ?? []) {
-      content += (delta?.content as string | null | undefined) ?? piece ?? ''
-      if (delta?.role !== undefined) roles.push(delta.role)
-      if (finish) finishes.push(finish)
-    }
-  }
-  const last = events.at(-1)
-  const end = last === '[DONE]' ? last : last?.error?.code
-  return { content, roles, finishes, end }
-}
-
-const role = { choices: [{ index: 0, delta: { role: 'assistant', content: '' } }] }
-const say = (content: string) => ({
-  choices: [{ index: 0, delta: { content }, finish_reason: null }],
-})
-const stop = { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }
-const usage = { choices: [], usage: { prompt_tokens: 1 } }
-const call = { choices: [{ index: 0, delta: { tool_calls: [{ index: 0, id: 'c' }] } }] }
 
 describe('a stream of text', () => {
   test('becomes a role, pieces of content, an end and [DONE]', () => {
@@ -261,6 +183,16 @@ describe('a stream of chunks', () => {
     }
   })
 
+  test('comes with the last piece of a long text', () => {
+    const events = [chunks('long '), chunks('text', role, say('long text'))]
+    const end = [restartOfContent, rest('another'), succeeded({ content: 'another' })]
+    expect(heard(write([...events, succeeded({ content: 'long text' })]))).toMatchObject({
+      content: 'long text',
+      end: '[DONE]',
+    })
+    expect(heard(write([...events, ...end])).end).toBe('worker_restarted')
+  })
+
   test.each(['{', '5', '"x"', '{"a":1}'])('that is %s counts as none', (broken) => {
     const delta: JobEvent = { kind: 'delta', id: '1-0', text: 'x', chunks: broken }
     expect(heard(write([delta, succeeded({ content: 'x' })]))).toMatchObject({ content: 'x' })
@@ -268,76 +200,6 @@ describe('a stream of chunks', () => {
 
   test('skips an element that is no object', () => {
     expect(heard(write([chunks('x', '5', 'null', role, say('x'))])).content).toBe('x')
-  })
-})
-
-describe('a worker that is replaced mid-stream', () => {
-  const again = (...events: JobEvent[]) => heard(write(events))
-
-  test('is continued where it repeats the text, also in other pieces', () => {
-    const end = succeeded({ content: 'AI is it' })
-    const expected = {
-      content: 'AI is it',
-      roles: ['assistant'],
-      finishes: ['stop'],
-      end: '[DONE]',
-    }
-    expect(again(text('AI '), text('is'), restart, text('A'), text('I is it'), end)).toEqual(
-      expected,
-    )
-    expect(
-      again(
-        chunks('AI is', role, say('AI is')),
-        restart,
-        chunks('', role),
-        chunks('AI', say('AI')),
-        chunks(' is it', say(' is it'), stop),
-        end,
-      ),
-    ).toEqual(expected)
-    // The second one writes text alone, the third nothing but its result.
-    const third = [restart, rest('AI is it'), end]
-    expect(again(chunks('AI', role, say('AI')), restart, text('AI '), ...third)).toEqual(expected)
-    expect(again(chunks('AI', role, say('AI')), restartOfContent, rest('AI is it'), end)).toEqual(
-      expected,
-    )
-  })
-
-  test('is continued where nothing but the role was said, or the end as well', () => {
-    const end = succeeded({ content: 'x' })
-    const one = [chunks('x', role, say('x'), stop)]
-    expect(again(chunks('', role), restart, ...one, end)).toMatchObject({
-      content: 'x',
-      roles: ['assistant'],
-      end: '[DONE]',
-    })
-    expect(again(...one, restart, ...one, end)).toMatchObject({
-      content: 'x',
-      finishes: ['stop'],
-      end: '[DONE]',
-    })
-    const withRole = {
-      choices: [{ index: 0, delta: { role: 'assistant', ...call.choices[0]?.delta } }],
-    }
-    expect(again(chunks('', role), restart, chunks('', withRole), succeeded())).toMatchObject({
-      roles: ['assistant'],
-      finishes: ['tool_calls'],
-    })
-  })
-
-  test.each([
-    ['another text', [text('AI'), restart, text('An')]],
-    ['another text in chunks', [chunks('AI', role, say('AI')), restart, chunks('An', say('An'))]],
-    ['a shorter text', [chunks('AI', say('AI')), restart, chunks('A', say('A'), stop)]],
-    ['a tool call', [chunks('AI', say('AI')), restart, chunks('', call)]],
-    ['anything, after a tool call', [chunks('', role, call), restart]],
-    ['more, after the end', [chunks('A', say('A'), stop), restart, chunks('AI', say('AI'))]],
-    ['another result', [text('AI'), restartOfContent, rest('An'), succeeded({ content: 'An' })]],
-    ['another result, after chunks', [chunks('AI', say('AI')), succeeded({ content: 'An' })]],
-  ])('and says %s ends the stream with worker_restarted', (_, events) => {
-    const found = write([...events, text('more'), succeeded({ content: 'more' })])
-    expect(heard(found).end).toBe('worker_restarted')
-    expect(found.filter((event) => event !== '[DONE]' && event.error)).toHaveLength(1)
   })
 })
 
