@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import * as v from 'valibot'
 import { dialects } from './dialects/index.ts'
 import { deadQueueOf } from './dialect.ts'
+import { modelList, modelSettingsOf } from './models-setting.ts'
 import { flag, integer, list, number, prefix, text, url } from './setting.ts'
 import type { DialectKind, QueueOptions } from './dialect.ts'
 import type { DialectName } from './dialects/index.ts'
@@ -53,6 +54,7 @@ const gatewaySettings = {
   API_HOST: v.optional(text, '127.0.0.1'),
   API_PORT: v.optional(integer(0, 65_535), '6672'),
   ALLOWED_QUEUES: v.optional(list, ''),
+  MODELS: v.optional(modelList, ''),
   TIMEOUT: v.optional(number(0.001, DAY_S), '300'),
   JOB_TTL_S: v.optional(integer(1, 365 * DAY_S), '3600'),
   NOTIFY_CONFIG: v.optional(v.picklist(['set', 'check'], 'must be set or check'), 'set'),
@@ -87,10 +89,16 @@ export function readConfig(env: Env) {
         `${set.DIALECT}: what its worker looks for may not be gone before its message`,
     )
   }
+  const queues = [...new Set([set.QUEUE_NAME, ...set.ALLOWED_QUEUES])] as [string, ...string[]]
+  const models = modelSettingsOf(set.MODELS, queues)
+  if (models === undefined) {
+    throw new ConfigError('MODELS must name queues that are in QUEUE_NAME or ALLOWED_QUEUES')
+  }
   return {
     http: { host: set.API_HOST, port: set.API_PORT, maxBodyBytes: set.MAX_BODY_BYTES },
     ...servers,
-    queues: [...new Set([set.QUEUE_NAME, ...set.ALLOWED_QUEUES])] as [string, ...string[]],
+    queues,
+    models,
     notifyConfig: set.NOTIFY_CONFIG,
     gateway: {
       timeoutMs: set.TIMEOUT * 1000,

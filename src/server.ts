@@ -12,7 +12,7 @@ import type { Metrics } from './telemetry/metrics.ts'
 /** For this long a stopping gateway still answers new requests: `/readyz` with 503, jobs with a refusal. */
 export const FAREWELL_MS = 1_000
 
-export interface RunningServer extends Pick<Parts, 'load'> {
+export interface RunningServer extends Pick<Parts, 'load' | 'models'> {
   readonly url: string
   /** Takes nothing new, finishes what is pending for up to `graceMs`, closes everything. */
   close(graceMs: number): Promise<void>
@@ -28,7 +28,7 @@ export async function startServer(
   metrics: Metrics = createMetrics(),
 ): Promise<RunningServer> {
   const parts = createParts(config, log, metrics)
-  const { gateway, health, load } = parts
+  const { gateway, health, load, models } = parts
   const { queues } = config
   const { maxBodyBytes } = config.http
   const limits = config.gateway
@@ -39,6 +39,7 @@ export async function startServer(
   return {
     url,
     load,
+    models,
     close: async (graceMs) => {
       const drained = gateway.drain(graceMs)
       listener.sayGoodbye()
