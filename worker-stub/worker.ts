@@ -62,6 +62,11 @@ export class Worker {
     })
   }
 
+  /** How many jobs it has taken and not ended yet. */
+  get running(): number {
+    return this.#running.size
+  }
+
   /** Takes nothing new; what still runs after `graceMs` is left to another worker. */
   async close(graceMs: number): Promise<void> {
     this.#isStopping = true
