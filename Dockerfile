@@ -7,7 +7,8 @@ RUN npm run build
 
 FROM node:24-slim
 WORKDIR /app
-ENV NODE_ENV=production API_HOST=0.0.0.0
+# `docker stop` kills after 10 s. With a longer --stop-timeout, STOP_GRACE_S may be longer as well.
+ENV NODE_ENV=production API_HOST=0.0.0.0 STOP_GRACE_S=8
 COPY --from=build /app/package.json ./
 COPY --from=build /app/dist ./dist
 USER node

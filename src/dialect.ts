@@ -78,6 +78,11 @@ export interface Dialect {
    * live: it acknowledges after the write, and a message that comes back is run again.
    */
   readonly mayAnswerTwice: boolean
+  /**
+   * Whether the message carries the fields of `meta` that we do not know (`JobMeta.more`): only
+   * where no worker breaks because of them, and one may use them.
+   */
+  readonly carriesMeta: boolean
   encodeJob(job: Job, of: RunOf & { readonly expiresAt: Date }): Delivery
   /** Tells the workers that nobody wants this run any more; for those that do not look at our cancel key. */
   encodeCancel?(of: RunOf): Broadcast
@@ -113,6 +118,8 @@ export interface DialectKind {
   readonly settings: v.ObjectEntries
   /** From what `settings` made of the environment. */
   create(set: Readonly<Record<string, unknown>>): Dialect
+  /** What is wrong with settings that are right one by one. */
+  problem?(set: Readonly<Record<string, unknown>>): string | undefined
   addresses?(set: Readonly<Record<string, unknown>>): Addresses
 }
 
@@ -120,6 +127,7 @@ export interface DialectKind {
 export function defineDialect<S extends v.ObjectEntries>(kind: {
   readonly settings: S
   readonly create: (set: v.InferOutput<v.ObjectSchema<S, undefined>>) => Dialect
+  readonly problem?: (set: v.InferOutput<v.ObjectSchema<S, undefined>>) => string | undefined
   readonly addresses?: (set: v.InferOutput<v.ObjectSchema<S, undefined>>) => Addresses
 }): DialectKind {
   return kind as DialectKind

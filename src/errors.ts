@@ -7,8 +7,12 @@ export type ErrorCode =
   | 'not_found'
   | 'method_not_allowed'
   | 'body_too_large'
+  | 'message_too_large'
   | 'unsupported_media_type'
   | 'bad_request'
+  | 'head_too_large'
+  | 'request_timeout'
+  | 'expectation_failed'
   | 'job_conflict'
   | 'idempotency_conflict'
   | 'client_gone'
@@ -35,12 +39,35 @@ export type ErrorCode =
 export class GatewayError extends Error {
   override readonly name = 'GatewayError'
   readonly code: ErrorCode
+  /** The same request fails again until an operator has changed something: a wrong server, a missing right. */
+  readonly needsOperator: boolean
 
-  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options: GatewayErrorOptions = {}) {
     super(message, options)
     this.code = code
+    this.needsOperator = options.needsOperator ?? false
   }
 }
+
+interface GatewayErrorOptions {
+  readonly cause?: unknown
+  readonly needsOperator?: boolean
+}
+
+/** Why something that the gateway depends on cannot be used. */
+interface Unready {
+  readonly reason: string
+  readonly needsOperator: boolean
+}
+
+/** The reason is for the client too where it does not pass by itself. */
+const unready =
+  (code: ErrorCode, message: string) =>
+  ({ reason, needsOperator }: Unready) =>
+    new GatewayError(code, needsOperator ? `${message}: ${reason}` : message, {
+      cause: new Error(reason),
+      needsOperator,
+    })
 
 /** Each sentence that the gateway says to a client, once. */
 const sentence = (code: ErrorCode, message: string) => (cause?: unknown) =>
@@ -54,8 +81,8 @@ export const jobConflict = sentence(
 )
 export const draining = sentence('draining', 'the gateway is stopping')
 export const overloaded = sentence('overloaded', 'too many requests are pending')
-export const noResults = sentence('results_down', 'results cannot be received now')
-export const notConnected = sentence('broker_down', 'the broker is not connected')
+export const noResults = unready('results_down', 'results cannot be received now')
+export const notConnected = unready('broker_down', 'the broker is not connected')
 export const blocked = sentence('broker_blocked', 'the broker takes no messages now')
 export const acceptanceUnknown = sentence(
   'acceptance_unknown',
@@ -92,9 +119,10 @@ const REJECTIONS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'overloaded',
   'draining',
   'acceptance_unknown',
+  'message_too_large',
 ])
 
-/** Whether the job was not taken, or perhaps not, for a reason on our side. */
+/** Whether the job was not taken, or perhaps not, for a reason on our side: the operator wants to know. */
 export const isRejection = (code: ErrorCode): boolean => REJECTIONS.has(code)
 
 /** A message or result that is not of the dialect's form. Never carries the content itself. */

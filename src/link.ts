@@ -5,6 +5,7 @@
 export class Link {
   #reason = 'not connected yet'
   #ready = false
+  #needsOperator = false
   #lostAt = Number.NEGATIVE_INFINITY
   readonly #waiting = new Set<() => void>()
 
@@ -17,16 +18,22 @@ export class Link {
     return this.#ready ? '' : this.#reason
   }
 
+  /** It does not pass by itself: a wrong login, a missing right, a server of the wrong kind. */
+  get needsOperator(): boolean {
+    return !this.#ready && this.#needsOperator
+  }
+
   up(): void {
     if (this.#ready) return
     this.#ready = true
     for (const wake of this.#waiting) wake()
   }
 
-  down(reason: string): void {
+  down(reason: string, { needsOperator = false } = {}): void {
     if (this.#ready) this.#lostAt = performance.now()
     this.#ready = false
     this.#reason = reason
+    this.#needsOperator = needsOperator
   }
 
   /**

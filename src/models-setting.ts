@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { list } from './setting.ts'
+import { isVisible, UNSEEN } from './setting.ts'
 import type { ModelSetting } from './models.ts'
 
 /** A model, and the rest of its entry: a queue, and behind a colon the worker's name for it. */
@@ -10,7 +10,10 @@ interface ModelEntry {
 
 /** `name=queue[:worker's name],…` */
 export const modelList = v.pipe(
-  list,
+  v.string(),
+  v.check(isVisible, UNSEEN),
+  v.transform((value) => value.split(',').map((item) => item.trim())),
+  v.transform((items) => items.filter((item) => item !== '')),
   v.check(
     (items) => items.every((item) => /^[^=]*[^=\s][^=]*=./.test(item)),
     "must be name=queue or name=queue:worker's-name, separated by commas",

@@ -9,6 +9,7 @@ import { Probe } from './redis/probe.ts'
 import { Push } from './redis/push.ts'
 import { JobRecords } from './redis/record/job-records.ts'
 import { Sweep } from './redis/sweep.ts'
+import { UnansweredJobs } from './redis/unanswered-jobs.ts'
 import { Workers } from './redis/workers.ts'
 import { watchGauges } from './telemetry/metrics.ts'
 import type { Config } from './config.ts'
@@ -24,6 +25,7 @@ const CLOSE_DEADLINE_MS = 2_000
 export interface Parts {
   readonly gateway: Gateway
   readonly models: Models
+  readonly unanswered: UnansweredJobs
   readonly health: () => PartHealth[]
   /** Requests held, and keys subscribed to (one of them the probe's): what must return to 0 and 1. */
   readonly load: () => { readonly pending: number; readonly subscriptions: number }
@@ -39,8 +41,8 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
   const data = new RedisConnection(redisUrl, 'data', log)
   const subscriber = new RedisConnection(redisUrl, 'subscriber', log)
   const push = new Push(subscriber, databaseOf(redisUrl), log)
-  const probe = new Probe({ push, subscriber, data, prefix, notifyConfig, log, metrics })
   const records = new JobRecords(data.client, { dialect, ...config.gateway })
+  const probe = new Probe({ push, subscriber, data, records, prefix, notifyConfig, log, metrics })
   const sweep = new Sweep({
     ...config.gateway,
     connection: data,
@@ -52,10 +54,11 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
     graceMs: CLAIM_GRACE_MS,
   })
   const { rabbitUrl: url, queues, queueOptions, hasDeadQueue } = config
+  const publish: Broker['publish'] = (publication) => broker.publish(publication)
   const onDeadLetter = hasDeadQueue
-    ? deadLetterHandler({ dialect, records, log, metrics })
+    ? deadLetterHandler({ dialect, records, publish, log, metrics })
     : undefined
-  const broker = new Broker({ url, queues, queueOptions, onDeadLetter, log, metrics })
+  const broker: Broker = new Broker({ url, queues, queueOptions, onDeadLetter, log, metrics })
   const directory = directoryOf(config, broker, log)
   const workers = new Workers({ subscriber, data, prefix, directory, log })
   const gateway = new Gateway({
@@ -77,6 +80,7 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
   return {
     gateway,
     models: directory,
+    unanswered: new UnansweredJobs(data, prefix, log),
     health: () => healthOf(gateway, broker, links),
     load: () => ({ pending: gateway.pending, subscriptions: push.size }),
     open: async () => {
@@ -132,7 +136,12 @@ function healthOf(
 ): PartHealth[] {
   const redisReady = data.link.ready && subscriber.link.ready
   return [
-    { name: 'broker', ready: broker.isReady, detail: broker.describe() },
+    {
+      name: 'broker',
+      ready: broker.isReady,
+      detail: broker.describe(),
+      queues: broker.isConnected ? broker.queues : [],
+    },
     { name: 'redis', ready: redisReady, detail: data.link.reason || subscriber.link.reason },
     { name: 'push', ready: redisReady && probe.link.ready, detail: probe.describe() },
     // Never against taking jobs: workers that do not announce themselves need none of it.

@@ -11,16 +11,33 @@ export function configOrExit<T>(read: (env: Env) => T): T {
   try {
     return read(process.env)
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    process.stderr.write(`${error.message}\n`)
-    return process.exit(BAD_CONFIG)
+    if (error instanceof ConfigError) {
+      process.stderr.write(`${error.message}\n`)
+      return process.exit(BAD_CONFIG)
+    }
+    process.stderr.write(`the settings could not be read\n${placesOf(error)}\n`)
+    return process.exit(1)
   }
 }
 
-/** A promise that nobody awaited is a defect, and no reason to break off every request that is held. */
-export function surviveRejections(log: Log): void {
+/** Where an error comes from, without its message and its properties: both may carry a setting. */
+function placesOf(error: unknown): string {
+  const lines = (error instanceof Error && error.stack?.split('\n')) || []
+  return lines.filter((line) => /^ +at /.test(line)).join('\n')
+}
+
+/**
+ * A rejected promise without a handler is a defect, and no reason to end all the requests that
+ * are held. An exception without a handler ends the program. Node itself would print all its
+ * properties, and among those of a wrong URL is the URL with its password.
+ */
+export function logDefects(log: Log): void {
   process.on('unhandledRejection', (error) => {
     log.error(faultFields(error), 'program.unhandled_rejection')
+  })
+  process.on('uncaughtException', (error) => {
+    log.fatal(faultFields(error), 'program.crashed')
+    process.exit(1)
   })
 }
 

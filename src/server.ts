@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { getRequestListener } from '@hono/node-server'
 import { createApp } from './http/app.ts'
 import { Listener } from './http/listener.ts'
+import { Refusals, handlerOf } from './http/refusals.ts'
 import { createParts } from './parts.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 import type { Config } from './config.ts'
+import type { V1Options } from './http/app-options.ts'
+import type { Models } from './models.ts'
 import type { Parts } from './parts.ts'
 import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -26,14 +28,29 @@ export async function startServer(
   config: Config,
   log: Log,
   metrics: Metrics = createMetrics(),
+  givenModels?: Models,
 ): Promise<RunningServer> {
   const parts = createParts(config, log, metrics)
-  const { gateway, health, load, models } = parts
+  const { gateway, health, load } = parts
+  const models = givenModels ?? parts.models
   const { queues } = config
   const { maxBodyBytes } = config.http
+  const { carriesMeta } = config.dialect
   const limits = config.gateway
-  const app = createApp({ gateway, limits, queues, maxBodyBytes, health, log, metrics })
-  const listener = new Listener(getRequestListener(app.fetch))
+  const app = createApp({
+    gateway,
+    limits,
+    queues,
+    carriesMeta,
+    maxBodyBytes,
+    v1: v1Options(config, parts),
+    models,
+    health,
+    log,
+    metrics,
+  })
+  const refusals = new Refusals({ log, metrics })
+  const listener = new Listener(handlerOf(app, refusals), refusals)
   const url = await listener.open(config.http)
   await parts.open()
   return {
@@ -48,5 +65,17 @@ export async function startServer(
       await listener.close(drained, graceMs)
       await parts.close()
     },
+  }
+}
+
+function v1Options({ http, dialect, queueOptions }: Config, { unanswered }: Parts): V1Options {
+  return {
+    maxBodyBytes: http.v1MaxBodyBytes,
+    carriesBodies: dialect.carriesBodies,
+    maxPriorityOf: (queue) => {
+      const max = queueOptions(queue).arguments['x-max-priority']
+      return typeof max === 'number' ? max : undefined
+    },
+    unanswered,
   }
 }

@@ -54,6 +54,17 @@ export class Answers {
     return this.#insist(() => this.#records.answer({ keys, run }, outcome.kind, values, false))
   }
 
+  /** Says that the job goes back to the queue in order. Best effort: without it, the broker counts a try that failed. */
+  async giveBack(wireId: string, run: string): Promise<void> {
+    const { redis, log } = this.#options
+    if (run === '' || !redis.link.ready) return
+    try {
+      await this.#records.giveBack({ keys: this.keysOf(wireId), run })
+    } catch (error) {
+      log.warn(errorFields(error), 'worker.redis_refused')
+    }
+  }
+
   async #insist<T>(command: () => Promise<T>): Promise<T> {
     const { redis, log } = this.#options
     for (;;) {

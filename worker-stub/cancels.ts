@@ -48,6 +48,8 @@ export class Cancels {
       for (const arm of arms) arm()
       void this.#push.reconcile()
     })
+    // Subscribed to the old primary, it would hear nothing of a job whose record is on the new one.
+    redis.onRefusal(({ isDemotion, reason }) => void (isDemotion && subscriber.renew(reason)))
     // A read that failed while this one was away is done again, too.
     redis.onReady(() => void this.#push.reconcile())
   }

@@ -35,6 +35,10 @@ for _, last in ipairs(redis.call('XREVRANGE', deltasKey, '+', '-', 'COUNT', 100)
   end
 end
 local entry = {'text', ARGV[2]}
+if ARGV[3] ~= '' then
+  entry[#entry + 1] = 'chunks'
+  entry[#entry + 1] = ARGV[3]
+end
 if ask.run ~= '' then
   entry[#entry + 1] = 'run'
   entry[#entry + 1] = ask.run
@@ -47,6 +51,12 @@ redis.call('XADD', deltasKey, 'MAXLEN', '~', ask.most, '*', unpack(entry))
 ${RENEW}
 return attempt
 `
+
+/** What one entry of the stream holds of an answer. */
+interface Piece {
+  readonly text: string
+  readonly chunks?: string
+}
 
 export interface DeltaWriterOptions {
   readonly redis: RedisConnection
@@ -69,6 +79,8 @@ export interface DeltaWriterOptions {
 export class DeltaWriter {
   readonly #options: DeltaWriterOptions
   #pending = ''
+  /** The chunks that the text is of, as JSON texts. */
+  #chunks: string[] = []
   /** Half of a character that is two in UTF-16, when a piece ends in it: UTF-8 has no halves. */
   #half = ''
   #writing: Promise<void> | undefined
@@ -84,13 +96,14 @@ export class DeltaWriter {
     this.#options = options
   }
 
-  add(text: string): void {
+  add(text: string, chunk?: string): void {
     if (this.#isClosing || this.#isOver) return
     const all = this.#half + text
     const last = all.charCodeAt(all.length - 1)
     const end = last >= 0xd800 && last <= 0xdbff ? -1 : undefined
     this.#pending += all.slice(0, end)
     this.#half = end === undefined ? '' : all.slice(end)
+    if (chunk !== undefined) this.#chunks.push(chunk)
     this.#writeSoon()
   }
 
@@ -105,7 +118,7 @@ export class DeltaWriter {
 
   #writeSoon(): void {
     const isWaiting = this.#writing !== undefined || this.#timer !== undefined
-    if (isWaiting || this.#isClosing || this.#pending === '') return
+    if (isWaiting || this.#isClosing || this.#isEmpty) return
     const left = this.#nextAt - performance.now()
     if (left > 0) {
       this.#timer = setTimeout(() => {
@@ -125,11 +138,14 @@ export class DeltaWriter {
 
   async #write(): Promise<void> {
     const { signal, log } = this.#options
-    const text = this.#pending
+    const { text, chunks } = { text: this.#pending, chunks: this.#chunks }
+    const isEmpty = this.#isEmpty
     this.#pending = ''
-    if (text === '' || this.#isOver || signal.aborted) return
+    this.#chunks = []
+    if (isEmpty || this.#isOver || signal.aborted) return
+    const piece = { text, ...(chunks.length > 0 && { chunks: `[${chunks.join(',')}]` }) }
     try {
-      const isWritten = this.#attempt === 0 ? await this.#begin(text) : await this.#append(text)
+      const isWritten = this.#attempt === 0 ? await this.#begin(piece) : await this.#append(piece)
       this.#isOver = !isWritten
     } catch (error) {
       this.#isOver = true
@@ -137,18 +153,22 @@ export class DeltaWriter {
     }
   }
 
+  get #isEmpty(): boolean {
+    return this.#pending === '' && this.#chunks.length === 0
+  }
+
   /** Whether the job still takes deltas. */
-  async #begin(text: string): Promise<boolean> {
+  async #begin({ text, chunks = '' }: Piece): Promise<boolean> {
     this.#renewAt = performance.now() + this.#options.ttlMs / 2
-    this.#attempt = Number(await this.#call(BEGIN, text))
+    this.#attempt = Number(await this.#call(BEGIN, text, chunks))
     return this.#attempt > 0
   }
 
   /** Whether the stream was still there; a new run removes that of the one before. */
-  async #append(text: string): Promise<boolean> {
+  async #append(piece: Piece): Promise<boolean> {
     const { redis, keys, run, ttlMs } = this.#options
     const entry = {
-      text,
+      ...piece,
       ...(run !== '' && { run }),
       ...(this.#attempt > 1 && { attempt: String(this.#attempt) }),
     }

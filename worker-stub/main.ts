@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import packageJson from '../package.json' with { type: 'json' }
-import { configOrExit, stopOnSignal, surviveRejections } from '../src/program.ts'
+import { configOrExit, logDefects, stopOnSignal } from '../src/program.ts'
 import { RedisConnection } from '../src/redis/connection.ts'
 import { createLog } from '../src/telemetry/log.ts'
 import { Announcer } from './announcer.ts'
@@ -12,19 +12,26 @@ import { Worker } from './worker.ts'
 
 const config = configOrExit(readWorkerConfig)
 const log = createLog(config.logLevel)
-surviveRejections(log)
+logDefects(log)
 const redis = new RedisConnection(config.redisUrl, 'worker', log)
 const subscriber = new RedisConnection(config.redisUrl, 'subscriber', log)
 const engine = config.engine === 'openai' ? openaiEngine(config.openai) : echoEngine(config.echo)
 const worker = new Worker({ ...config, redis, subscriber, engine, log })
-const capabilities = ['text', 'chat', 'completions']
-const upstream = new UpstreamModels({ ...config.openai, capabilities, log })
+const endpoints = ['chat', 'completions']
+const upstream = new UpstreamModels({
+  ...config.openai,
+  capabilities: ['verbatim', ...endpoints, 'embeddings'],
+  log,
+})
+const echo = [{ name: 'echo', capabilities: ['text', ...endpoints] }]
 const announcer = new Announcer({
   ...config,
   redis,
   version: packageJson.version,
-  models: async () =>
-    config.engine === 'openai' ? upstream.current() : [{ name: 'echo', capabilities }],
+  models: async () => {
+    if (worker.isPaused) return []
+    return config.engine === 'openai' ? upstream.current() : echo
+  },
   running: () => worker.running,
   log,
 })

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { errorFields } from '../src/telemetry/log.ts'
-import { baseUrl } from './engines/openai.ts'
+import { endpointUrl } from './engines/upstream/address.ts'
 import type { AnnouncedModel } from '../src/announcement.ts'
 import type { Log } from '../src/telemetry/log.ts'
 import type { OpenaiOptions } from './engines/openai.ts'
@@ -61,7 +61,7 @@ export class UpstreamModels {
 
   async #ask(): Promise<readonly string[]> {
     const { url, apiKey } = this.#options
-    const response = await fetch(`${baseUrl(url)}/models`, {
+    const response = await fetch(endpointUrl(url, '/models'), {
       headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     })

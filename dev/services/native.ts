@@ -20,7 +20,11 @@ export function findRabbitmq(): string | undefined {
   return script !== undefined && findEpmd() !== undefined ? script : undefined
 }
 
-export async function startRedis(program: string, keeper: Keeper): Promise<Server> {
+export async function startRedis(
+  program: string,
+  keeper: Keeper,
+  more: readonly string[] = [],
+): Promise<Server> {
   const directory = join(keeper.directory, 'redis')
   mkdirSync(directory, { recursive: true })
   const port = await freePort()
@@ -29,7 +33,7 @@ export async function startRedis(program: string, keeper: Keeper): Promise<Serve
       name: 'Redis',
       port,
       command: program,
-      args: ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', ''],
+      args: ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '', ...more],
       env: process.env,
       logFile: join(directory, 'log'),
     },
@@ -48,9 +52,14 @@ export async function startRedis(program: string, keeper: Keeper): Promise<Serve
 
 /**
  * RabbitMQ needs a name server (epmd). It gets one of its own: one started by
- * the broker would go into the background and outlive it.
+ * the broker would go into the background and outlive it. `moreConf`: further
+ * lines of its `rabbitmq.conf`.
  */
-export async function startRabbitmq(script: string, keeper: Keeper): Promise<Server> {
+export async function startRabbitmq(
+  script: string,
+  keeper: Keeper,
+  moreConf: readonly string[] = [],
+): Promise<Server> {
   const directory = join(keeper.directory, 'rabbitmq')
   mkdirSync(directory, { recursive: true })
   const [port, distributionPort, epmdPort] = await Promise.all([freePort(), freePort(), freePort()])
@@ -58,7 +67,8 @@ export async function startRabbitmq(script: string, keeper: Keeper): Promise<Ser
     ...withoutBrokers(process.env),
     ...brokerEnv(directory, port, distributionPort, epmdPort),
   }
-  writeFileSync(join(directory, 'rabbitmq.conf'), `listeners.tcp.1 = 127.0.0.1:${port}\n`)
+  const conf = [`listeners.tcp.1 = 127.0.0.1:${port}`, ...moreConf, '']
+  writeFileSync(join(directory, 'rabbitmq.conf'), conf.join('\n'))
   writeFileSync(join(directory, 'advanced.config'), PERMIT_TRANSIENT_QUEUES)
   writeFileSync(join(directory, 'enabled_plugins'), '[].\n')
   const epmd = new ProcessServer(

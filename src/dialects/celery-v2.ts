@@ -1,13 +1,15 @@
 import * as v from 'valibot'
 import { defineDialect } from '../dialect.ts'
 import { WireFormatError } from '../errors.ts'
-import { text, url } from '../setting.ts'
+import { text } from '../setting.ts'
+import { rabbitUrl, redisUrl } from '../url-setting.ts'
 import {
   Answer,
   Kwargs,
   bodyIn,
   decodeAnswer,
   decodeKwargs,
+  defaultsHeader,
   encodeAnswer,
   encodeKwargs,
   readWire,
@@ -32,15 +34,16 @@ export const celeryV2 = defineDialect({
     CELERY_TASK_NAME: v.optional(text, 'generate'),
     CELERY_BROKER_URL: v.optional(
       v.pipe(
-        url('amqp', 'amqps', 'pyamqp'),
-        v.check((value) => !value.includes(';'), 'must be one address'),
+        v.string(),
+        v.check((value) => !/;\w+:\/\//.test(value), 'must be one address'),
+        rabbitUrl('amqp', 'amqps', 'pyamqp'),
       ),
     ),
-    CELERY_RESULT_BACKEND: v.optional(url('redis', 'rediss')),
+    CELERY_RESULT_BACKEND: v.optional(redisUrl('redis', 'rediss')),
   },
-  addresses: ({ CELERY_BROKER_URL: broker, CELERY_RESULT_BACKEND: redisUrl }) => ({
+  addresses: ({ CELERY_BROKER_URL: broker, CELERY_RESULT_BACKEND: backend }) => ({
     rabbitUrl: broker === undefined ? undefined : rabbitUrlOf(broker),
-    redisUrl,
+    redisUrl: backend,
   }),
   create: ({ CELERY_TASK_NAME: task }) => ({
     name: 'celery-v2',
@@ -51,6 +54,8 @@ export const celeryV2 = defineDialect({
     })),
     // It may, but each time with one.
     mayAnswerTwice: false,
+    // A task that passes on `**prompt["meta"]` fails on a name that it does not know.
+    carriesMeta: false,
     ownsResultKeys: false,
     carriesBodies: true,
     resultKeys: (wireId) => [`celery-task-meta-${wireId}`],
@@ -104,6 +109,7 @@ function encodeJob(
     // So that a worker can be told to drop this run, and no later one of the same id.
     stamped_headers: [stampOf(run)],
     stamps: { [stampOf(run)]: [run] },
+    ...defaultsHeader(job).headers,
   }
   return {
     ...JSON_BODY,
@@ -140,7 +146,10 @@ function decodeJob(delivery: Delivery, queue: string): { job: Job; wireId: strin
   const [, kwargs] = readWire(Body, text, 'message')
   const headers = v.safeParse(Headers, delivery.headers)
   if (!headers.success) throw new WireFormatError('the message has no headers of a Celery task')
-  const job = { ...decodeKwargs(kwargs, queue, text, 1), priority: delivery.priority ?? null }
+  const job = {
+    ...decodeKwargs(kwargs, { queue, text, headers: delivery.headers, path: [1] }),
+    priority: delivery.priority ?? null,
+  }
   return { job, wireId: headers.output.id }
 }
 

@@ -2,7 +2,15 @@ import * as v from 'valibot'
 import { defineDialect } from '../dialect.ts'
 import { WireFormatError } from '../errors.ts'
 import { integer, prefix } from '../setting.ts'
-import { EXPIRED_MESSAGE, Task, decodeKwargs, encodeKwargs, encodeTask, readWire } from './wire.ts'
+import {
+  EXPIRED_MESSAGE,
+  Task,
+  decodeKwargs,
+  defaultsHeader,
+  encodeKwargs,
+  encodeTask,
+  readWire,
+} from './wire.ts'
 import type { Delivery, Standing, Values } from '../dialect.ts'
 import type { Job, Outcome } from '../job.ts'
 
@@ -21,6 +29,10 @@ export const protollmV11 = defineDialect({
     REDIS_PREFIX_FOR_ANSWER: v.optional(prefix, 'job-answer'),
     BASE_PRIORITY: v.optional(integer(0, 255), '1'),
   },
+  problem: ({ REDIS_PREFIX_FOR_STATUS: status, REDIS_PREFIX_FOR_ANSWER: answer }) =>
+    new Set([status, answer, PROMPT]).size < 3
+      ? `REDIS_PREFIX_FOR_STATUS and REDIS_PREFIX_FOR_ANSWER must differ, and neither may be ${PROMPT}`
+      : undefined,
   create: (set) => {
     const statusKey = (wireId: string): string => `${set.REDIS_PREFIX_FOR_STATUS}:${wireId}`
     const answerKey = (wireId: string): string => `${set.REDIS_PREFIX_FOR_ANSWER}:${wireId}`
@@ -36,15 +48,18 @@ export const protollmV11 = defineDialect({
         { position: 1, pattern: '' },
       ],
       mayAnswerTwice: true,
+      // Its one worker drops what it does not know.
+      carriesMeta: false,
       ownsResultKeys: false,
       carriesBodies: false,
       resultKeys: (wireId) => [statusKey(wireId), answerKey(wireId)],
       prepare: (job, wireId, now) => [
         { key: statusKey(wireId), value: encodeStatus('pending', now, 'Job is created') },
-        { key: `prompt:${wireId}`, value: JSON.stringify(kwargsOf(job, wireId).prompt) },
+        { key: `${PROMPT}:${wireId}`, value: JSON.stringify(kwargsOf(job, wireId).prompt) },
       ],
       encodeJob: (job, { wireId }) => ({
         body: encodeTask(kwargsOf(job, wireId), withoutBody(job)),
+        ...defaultsHeader(job),
         priority: priorityOf(job),
       }),
       decodeResult,
@@ -55,13 +70,16 @@ export const protollmV11 = defineDialect({
   },
 })
 
+/** The prefix under which the worker reads the prompt. It is fixed. */
+const PROMPT = 'prompt'
+
 /** The answer of this kind of worker has no place for more than its text. */
 const withoutBody = (job: Job): Job => ({ ...job, request: undefined })
 
 function decodeJob(delivery: Delivery, queue: string): { job: Job; wireId: string } {
   const text = delivery.body.toString()
   const { kwargs } = readWire(Task, text, 'message')
-  const job = decodeKwargs(kwargs, queue, text, 'kwargs')
+  const job = decodeKwargs(kwargs, { queue, text, headers: delivery.headers, path: ['kwargs'] })
   return { job, wireId: kwargs.prompt.job_id }
 }
 

@@ -81,8 +81,8 @@ export class Admission {
     const { resultLinks, broker } = this.#parts
     const hasRecovered = async (link: Link): Promise<boolean> =>
       link.ready || link.recovered(BLIP_MS)
-    for (const link of resultLinks) if (!(await hasRecovered(link))) return noResults()
+    for (const link of resultLinks) if (!(await hasRecovered(link))) return noResults(link)
     if (needs === 'results' || (await hasRecovered(broker.link))) return undefined
-    return broker.isBlocked ? blocked() : notConnected()
+    return broker.isBlocked ? blocked() : notConnected(broker.link)
   }
 }

@@ -1,36 +1,46 @@
 import { createHash } from 'node:crypto'
 import { hasEnded } from '../job.ts'
+import { piecesOf } from './delta-pieces.ts'
 import type { Hash } from 'node:crypto'
 import type { JobEvent, JobView } from '../job.ts'
 import type { Delta, Deltas } from '../redis/deltas.ts'
 
 /**
  * How far a client has read, as the id of its last event says: an entry of the stream, just
- * before one (a restart), behind the whole stream and just before the whole content (a restart
- * as well), or behind the text that came with the result.
+ * before one (a restart), the first `length` characters of one, behind the whole stream and just
+ * before the whole content (a restart as well), the first `length` characters of the content, or
+ * behind the text that came with the result.
  */
 export type Position =
   | { readonly kind: 'after'; readonly id: string }
   | { readonly kind: 'before'; readonly id: string }
+  | { readonly kind: 'within'; readonly id: string; readonly length: number }
   | { readonly kind: 'content' }
+  | { readonly kind: 'partial'; readonly length: number; readonly digest: string }
   | { readonly kind: 'end' }
 
 /** Of the text that the worker did not stream; entries of a stream have the time in their ids. */
 const REST_ID = '0-1'
 /** Of the restart before that text, where it is the whole content. */
 const CONTENT_ID = `${REST_ID}:restart`
+/** Whether an event with this id was made of the result, and not of what the worker streamed. */
+export const isOfContent = (id: string): boolean => id === REST_ID || id.startsWith(`${REST_ID}:`)
 const START_ID = '0-0'
 export const DONE_ID = 'done'
-/** Every id that an event can have: of a delta, of a restart, of the end. */
-export const EVENT_ID = /^(?:([0-9]{1,16}-[0-9]{1,16})(:restart)?|done)$/
+/** Every id that an event can have: of a delta or a piece of one, of a restart, of the end. */
+export const EVENT_ID =
+  /^(?:([0-9]{1,16}-[0-9]{1,16})(:restart|:[0-9]{1,9})?|0-1:([0-9]{1,9}):([0-9a-f]{16})|done)$/
 
 /** Undefined when no event has this id. */
 export function positionOf(eventId: string): Position | undefined {
   if (eventId === REST_ID) return { kind: 'end' }
   if (eventId === CONTENT_ID) return { kind: 'content' }
-  const [, id, restart] = EVENT_ID.exec(eventId) ?? []
+  const [, id, suffix, length, digest] = EVENT_ID.exec(eventId) ?? []
+  if (digest !== undefined) return { kind: 'partial', length: Number(length), digest }
   if (id === undefined) return undefined
-  return { kind: restart === undefined ? 'after' : 'before', id }
+  if (suffix === undefined) return { kind: 'after', id }
+  if (suffix === ':restart') return { kind: 'before', id }
+  return { kind: 'within', id, length: Number(suffix.slice(1)) }
 }
 
 /**
@@ -60,10 +70,12 @@ export interface Followed {
   isEnded: boolean
   /** The position to catch up with before the client gets anything. */
   from: Position | undefined
+  /** How many characters of the next entry the client has already. */
+  known: number
 }
 
 export function startAt(run: string, from: Position | undefined): Followed {
-  return { run, lastId: START_ID, entries: 0, ...newText(0), isEnded: false, from }
+  return { run, lastId: START_ID, entries: 0, ...newText(0), isEnded: false, from, known: 0 }
 }
 
 const newText = (attempt: number, writer?: string) => ({
@@ -116,6 +128,7 @@ export async function* followDeltas(
   const done = { kind: 'done', id: DONE_ID, view } as const
   if (from?.kind === 'end' && hasEnded(view)) return yield [done]
   if (from?.kind === 'content' && hasEnded(view)) return yield [...contentFrom(0, view), done]
+  if (from?.kind === 'partial' && hasEnded(view)) return yield [...contentAfter(from, view), done]
   if (from !== undefined) {
     const isThere = 'id' in from && (await catchUp(source, key, state, from))
     state.from = undefined
@@ -149,7 +162,9 @@ async function* newDeltas(
         Object.assign(state, newText(attempt, writer))
       }
       append(state, text)
-      events.push({ kind: 'delta', id, text, ...(chunks !== undefined && { chunks }) })
+      const idOf = (end: number): string => `${id}:${end}`
+      events.push(...piecesOf(text, { from: state.known, lastId: id, idOf, chunks }))
+      state.known = 0
     }
     if (events.length > 0) yield events
     if (!hasMore) return
@@ -161,9 +176,10 @@ async function catchUp(
   source: Source,
   key: string,
   state: Followed,
-  { kind, id: upTo }: { readonly kind: 'after' | 'before'; readonly id: string },
+  position: Extract<Position, { readonly id: string }>,
 ): Promise<boolean> {
-  if (upTo === START_ID) return true
+  const { kind, id: upTo } = position
+  if (upTo === START_ID) return kind !== 'within'
   for (;;) {
     const { deltas, hasMore } = await source.after(key, state.lastId)
     for (const delta of deltas) {
@@ -173,9 +189,16 @@ async function catchUp(
         Object.assign(state, newText(attempt, writer))
         return true
       }
+      const role = roleOf(delta, state)
+      if (position.kind === 'within' && id === upTo) {
+        if (role === 'none' || position.length >= text.length) return false
+        // The client knows that this attempt begins, if it does. What is left of the entry is read next.
+        if (role === 'again') Object.assign(state, newText(attempt, writer))
+        state.known = position.length
+        return true
+      }
       state.lastId = id
       state.entries += 1
-      const role = roleOf(delta, state)
       if (role === 'again') Object.assign(state, newText(attempt, writer))
       if (role !== 'none') append(state, text)
       if (id === upTo) return true
@@ -201,6 +224,28 @@ function restOf(view: JobView, { length, hash, entries }: Followed): JobEvent[] 
 }
 
 function contentFrom(start: number, { outcome }: JobView): JobEvent[] {
-  const text = outcome?.kind === 'succeeded' ? outcome.content.slice(start) : ''
-  return text === '' ? [] : [{ kind: 'delta', id: REST_ID, text }]
+  const text = outcome?.kind === 'succeeded' ? outcome.content : ''
+  if (start >= text.length) return []
+  const hash = createHash('sha256')
+  let hashed = 0
+  // Another run may have another content by then, so the id says what the client has, and not only how much.
+  const idOf = (end: number): string => {
+    hash.update(text.slice(hashed, end), 'utf16le')
+    hashed = end
+    return `${REST_ID}:${end}:${digestOf(hash.copy())}`
+  }
+  return piecesOf(text, { from: start, lastId: REST_ID, idOf })
 }
+
+/** What is left of the content for a client that has the beginning of it, or of another one. */
+function contentAfter(
+  { length, digest }: Extract<Position, { readonly kind: 'partial' }>,
+  view: JobView,
+): JobEvent[] {
+  const text = view.outcome?.kind === 'succeeded' ? view.outcome.content : ''
+  const begin = createHash('sha256').update(text.slice(0, length), 'utf16le')
+  if (length <= text.length && digestOf(begin) === digest) return contentFrom(length, view)
+  return [{ kind: 'restart', id: CONTENT_ID }, ...contentFrom(0, view)]
+}
+
+const digestOf = (hash: Hash): string => hash.digest('hex').slice(0, 16)

@@ -1,4 +1,4 @@
-import { WireFormatError, notCancelled, notFound } from '../errors.ts'
+import { GatewayError, WireFormatError, notCancelled, notFound } from '../errors.ts'
 import { hasEnded, wireId } from '../job.ts'
 import { errorFields } from '../telemetry/log.ts'
 import { cancelRun } from './cancel.ts'
@@ -55,7 +55,7 @@ export async function cancelJob(parts: ViewParts, name: JobName): Promise<JobVie
     // It may end or move to another run meanwhile: the next look says which.
     await cancelRun(parts, { keys, jobId: name.id, wireId: wireId(name), run }).catch(
       (cause: unknown) => {
-        throw notCancelled(cause)
+        throw cause instanceof GatewayError ? cause : notCancelled(cause)
       },
     )
   }

@@ -18,6 +18,7 @@ type Note =
   | { readonly kind: 'hint'; readonly source: HintSource; readonly at: number }
   | { readonly kind: 'look'; readonly done: () => void }
   | { readonly kind: 'sent'; readonly run: string; readonly sent: Sent }
+  | { readonly kind: 'late'; readonly run: string }
   | { readonly kind: 'promised' | 'left' }
 
 interface PendingJobOptions {
@@ -174,6 +175,8 @@ export class PendingJob {
       case 'sent':
         // Of a run that was given up since, the answer says nothing.
         return note.run === claim.run ? this.#onSent(note.sent, claim) : undefined
+      case 'late':
+        return note.run === claim.run && this.#state === 'sending' ? this.#onLate(claim) : undefined
       case 'left':
         return this.#onLeft(claim)
       case 'promised':
@@ -205,13 +208,21 @@ export class PendingJob {
     // The claim itself writes what the worker expects; that event tells of no result.
     if (this.#parts.dialect.prepare !== undefined) this.#inbox.drop('hint')
     this.publishedAt = performance.now()
-    void publishUntilKnown(this.#parts, this.claimant, claim, this.demand).then((sent) => {
-      // A confirm that came too late for the requests still tells other replicas that the job runs.
-      const { ending } = this.waiters
-      const isTold = this.#state === 'ended' && ending !== undefined && 'error' in ending
-      if (isTold && sent.kind === 'confirmed') markRun(this.#parts, this.claimant, run, true)
+    const onLate = (): void => this.#inbox.put({ kind: 'late', run })
+    const options = { demand: this.demand, onLate }
+    void publishUntilKnown(this.#parts, this.claimant, claim, options).then((sent) => {
+      this.#onLateAnswer(sent, claim)
       this.#inbox.put({ kind: 'sent', run, sent })
     })
+  }
+
+  /** An answer of the broker that came too late for the requests still tells other replicas whether the job runs. */
+  #onLateAnswer(sent: Sent, { run, verdict }: Held): void {
+    const { ending } = this.waiters
+    if (this.#state !== 'ended' || ending === undefined || !('error' in ending)) return
+    if (sent.kind === 'confirmed') markRun(this.#parts, this.claimant, run, true)
+    if (sent.kind === 'refused' && verdict === 'new')
+      void releaseJob(this.#parts, this.claimant, run)
   }
 
   async #onSent(sent: Sent, claim: Held): Promise<void> {
@@ -221,7 +232,8 @@ export class PendingJob {
         this.waiters.accept()
         return this.demand.isOver || this.demand.isTold ? this.#markOrEnd(claim) : undefined
       case 'refused': {
-        const isFirst = claim.verdict === 'new'
+        // A message that is too large was too large for a replica that died, too.
+        const isFirst = claim.verdict === 'new' || sent.error.code === 'message_too_large'
         const isReleased = isFirst && (await releaseJob(this.#parts, this.claimant, claim.run))
         return this.#endWith(isReleased ? sent.error : acceptanceUnknown(sent.error))
       }
@@ -230,6 +242,12 @@ export class PendingJob {
       case 'unwanted':
         return this.#move('ended')
     }
+  }
+
+  /** The broker has fallen silent. The outcome alone could still prove that it has the message. */
+  async #onLate(claim: Held): Promise<void> {
+    await this.#read(claim, 'deadline')
+    if (this.#state === 'sending' && this.claim === claim) throw acceptanceUnknown()
   }
 
   /** All requests have left. If none was promised anything, and no other process waits, the job is cancelled. */

@@ -37,23 +37,31 @@ export async function mayPublish(
   throw isReleased ? noWorkers(queue) : acceptanceUnknown()
 }
 
+interface PublishOptions {
+  readonly demand: Pick<Demand, 'isUnwanted'>
+  /** The broker has the message and does not confirm it in time. */
+  readonly onLate: () => void
+}
+
 /** Hands the job to the broker until it is known whether the broker has it. Never rejects. */
 export async function publishUntilKnown(
   { broker, dialect, log }: Pick<GatewayParts, 'broker' | 'dialect' | 'log'>,
   { job, wireId }: Claimant,
   { run, remainingMs: lifeMs }: Held,
-  demand: Pick<Demand, 'isUnwanted'>,
+  { demand, onLate }: PublishOptions,
 ): Promise<Sent> {
   const bornAt = performance.now()
   const of = { wireId, run, expiresAt: new Date(Date.now() + lifeMs) }
   const delivery = dialect.encodeJob(job, of)
   for (let attempt = 1; ; attempt += 1) {
     const expirationMs = lifeMs - (performance.now() - bornAt)
-    const message = { queue: job.queue, delivery, messageId: wireId, run, expirationMs }
+    const message = { queue: job.queue, delivery, messageId: wireId, run, expirationMs, onLate }
     const answer = await broker.publish(message).catch(toGatewayError)
     if (answer === 'confirmed') return { kind: 'confirmed' }
-    // The first message may be queued all the same: a refusal of the second one proves nothing.
-    if (answer !== 'lost' && attempt === 1) return { kind: 'refused', error: answer }
+    // The first message may be queued all the same: a refusal of the second one proves nothing,
+    // unless it is about the message itself.
+    const isProof = attempt === 1 || (answer !== 'lost' && answer.code === 'message_too_large')
+    if (answer !== 'lost' && isProof) return { kind: 'refused', error: answer }
     if (answer !== 'lost' && broker.link.ready) return { kind: 'unknown' }
     if (demand.isUnwanted) return { kind: 'unwanted' }
     log.warn({ job: wireId, attempt }, 'job.confirm_lost')

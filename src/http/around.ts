@@ -8,6 +8,12 @@ import type { HttpEnv } from './context.ts'
 /** Other methods are counted as `other`: a client could invent any number of them, and each would be a new time series. */
 const KNOWN_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
+/**
+ * Of every answer that says nothing else: each can be another one a moment later. Without it, a
+ * shared cache may keep a 200 and a 404 by rules of its own (RFC 9111 section 4.2.2).
+ */
+const NO_STORE = 'no-store'
+
 export interface ObserveOptions {
   readonly log: Log
   readonly metrics: Pick<Metrics, 'httpRequests' | 'httpSeconds'>
@@ -31,8 +37,9 @@ export function observe(
     const requestId = requestIdOf(given)
     const env: HttpEnv['Bindings'] = Object.assign(bindings, { requestId })
     outgoing?.setHeader('x-request-id', requestId)
+    outgoing?.setHeader('cache-control', NO_STORE)
     const response = await answer(request, env, context)
-    if (outgoing === undefined) response.headers.set('x-request-id', requestId)
+    if (outgoing === undefined) addHeaders(response, env)
     const ms = performance.now() - started
     const { status } = response
     const method = KNOWN_METHODS.has(request.method) ? request.method : 'other'
@@ -40,23 +47,39 @@ export function observe(
     const route = routeOf(getPath(request))?.pattern ?? '/*'
     metrics.httpRequests.inc({ route, method, code: status })
     metrics.httpSeconds.observe({ route }, ms / 1000)
-    const { jobId } = env
-    log.info({ requestId, method, route, status, jobId, ms: Math.round(ms) }, 'http.request')
+    const { jobId, code } = env
+    const line = { requestId, method, route, status, code, jobId, ms: Math.round(ms) }
+    // A reader of warnings alone must see that requests are refused, and why.
+    log[status === 503 ? 'warn' : 'info'](line, 'http.request')
     return response
   }
 }
 
+/** Without a socket, what the socket's response would have by default. */
+function addHeaders(
+  { headers }: Response,
+  { requestId, headers: more = {} }: HttpEnv['Bindings'],
+): void {
+  for (const [name, value] of Object.entries(more)) headers.set(name, value)
+  headers.set('x-request-id', requestId)
+  if (!headers.has('cache-control')) headers.set('cache-control', NO_STORE)
+}
+
 /** Keeps the client's own id if it is safe in a header and in a log line. Otherwise makes one. */
-function requestIdOf(given: string | string[] | null | undefined): string {
+export function requestIdOf(given: string | string[] | null | undefined): string {
   return typeof given === 'string' && /^[\w.:=+/-]{1,128}$/.test(given) ? given : randomUUID()
 }
+
+/** A parameter of a route, and the pattern of its own if it has one, as in `:id{.+}`. */
+const PARAMETER = /:\w+(?:\{([^}]+)\})?/g
+const patternOf = (_: string, own = '[^/]+'): string => own
 
 interface Route {
   readonly pattern: string
   readonly methods: readonly string[]
 }
 
-type RouteOf = (path: string) => Route | undefined
+export type RouteOf = (path: string) => Route | undefined
 
 /** Finds the route of a path, whatever the method of the request. */
 export function routesOf(app: Hono<HttpEnv>): RouteOf {
@@ -69,7 +92,7 @@ export function routesOf(app: Hono<HttpEnv>): RouteOf {
   const withId = [...routes.values()].filter(({ pattern }) => pattern.includes(':'))
   const matchers = withId.map((route) => ({
     route,
-    path: new RegExp(`^${route.pattern.replace(/:\w+/g, '[^/]+')}$`),
+    path: new RegExp(`^${route.pattern.replace(PARAMETER, patternOf)}$`),
   }))
   return (path) => routes.get(path) ?? matchers.find((one) => one.path.test(path))?.route
 }

@@ -4,6 +4,12 @@ import type { Context } from 'hono'
 import type { HttpEnv } from './context.ts'
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i
+/** The value of a `charset` parameter, with or without quotes. RFC 9110 section 8.3.2. */
+const CHARSET = /;\s*charset\s*=\s*(?:"([^"]*)"|([^\s;]*))/gi
+/** ASCII is a part of UTF-8. */
+const UTF8_NAMES = /^(?:utf-?8|us-ascii|ascii)?$/i
+/** It throws on bytes that are not UTF-8, and removes one byte order mark at the beginning. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true })
 /** JSON.stringify overflows the stack at about 10,000 levels, although JSON.parse reads them. */
 export const MAX_DEPTH = 64
 /** Items of one array, or keys of one object. It also bounds how many faults a validation can find. */
@@ -11,7 +17,7 @@ export const MAX_ITEMS = 1024
 
 /** Why a body cannot be used, and where in it. */
 type Fault =
-  | { readonly kind: 'not_json' | 'too_deep' }
+  | { readonly kind: 'not_json' | 'not_utf8' | 'too_deep' }
   | {
       readonly kind: 'too_wide'
       /** Keys and indices from the top down to the array or object. */
@@ -31,40 +37,79 @@ export class UnusableJson extends GatewayError {
 
 const MESSAGES: Record<Fault['kind'], string> = {
   not_json: 'the body is not valid JSON',
+  not_utf8: 'the body is not valid UTF-8',
   too_deep: `the body is nested more than ${MAX_DEPTH} levels deep`,
   too_wide: `an array or object in the body has more than ${MAX_ITEMS} items`,
 }
 
-/** Reads the body as JSON, or throws a GatewayError: wrong content type, too large, client gone, unusable JSON. */
+/**
+ * Reads the body as JSON, or throws a GatewayError: wrong content type, compressed, too
+ * large, client gone, unusable JSON.
+ */
 export async function readJson(c: Context<HttpEnv>, maxBytes: number): Promise<unknown> {
-  const type = headerOf(c, 'content-type')
-  if (type === undefined || !JSON_TYPE.test(type)) {
-    throw new GatewayError('unsupported_media_type', 'the content type must be application/json')
-  }
-  const text = await readText(c, maxBytes).catch((error: unknown) => {
-    if (error instanceof GatewayError) throw error
-    throw new GatewayError('client_gone', 'the client left before its request was complete', {
-      cause: error,
-    })
-  })
-  const value = parseJson(text)
+  const { value } = await readJsonText(c, maxBytes)
   const fault = tooDeepOrWide(value)
   if (fault !== undefined) throw new UnusableJson(fault)
   return value
 }
 
 /**
+ * Reads the body as JSON and as the text it was sent as. It may be nested as deep and wide as
+ * the client likes, so no code may walk through all of it by recursion.
+ */
+export async function readJsonText(
+  c: Context<HttpEnv>,
+  maxBytes: number,
+): Promise<{ readonly text: string; readonly value: unknown }> {
+  checkMediaType(c)
+  const bytes = await readBytes(c, maxBytes).catch((error: unknown) => {
+    if (error instanceof GatewayError) throw error
+    throw new GatewayError('client_gone', 'the client left before its request was complete', {
+      cause: error,
+    })
+  })
+  const text = textOf(bytes)
+  return { text, value: parseJson(text) }
+}
+
+/** JSON is UTF-8 (RFC 8259 section 8.1), and we decompress nothing: a small body could become a huge one. */
+function checkMediaType(c: Context<HttpEnv>): void {
+  const type = headerOf(c, 'content-type')
+  if (type === undefined || !JSON_TYPE.test(type)) {
+    throw unsupported('the content type must be application/json')
+  }
+  for (const [, quoted, plain] of type.matchAll(CHARSET)) {
+    const charset = quoted ?? plain ?? ''
+    if (!UTF8_NAMES.test(charset)) {
+      throw unsupported(`the charset must be utf-8, not ${charset.slice(0, MAX_NAME)}`)
+    }
+  }
+  const coding = headerOf(c, 'content-encoding') ?? ''
+  if (coding.split(',').every((one) => IDENTITY.test(one))) return
+  // RFC 9110 section 15.5.16: with this header the client knows that the coding is at fault.
+  c.header('accept-encoding', 'identity')
+  throw unsupported(
+    `the body must not be compressed: ${coding.slice(0, MAX_NAME)} is not read here`,
+  )
+}
+
+const IDENTITY = /^\s*(?:identity)?\s*$/i
+/** Of what a client wrote, so much is repeated in an error. */
+const MAX_NAME = 40
+const unsupported = (message: string) => new GatewayError('unsupported_media_type', message)
+
+/**
  * When the client states the length, the limit is checked before the body is read, and
  * Node makes sure that no more arrives. Only a chunked body must be counted as it arrives.
  */
-async function readText(c: Context<HttpEnv>, maxBytes: number): Promise<string> {
+async function readBytes(c: Context<HttpEnv>, maxBytes: number): Promise<ArrayBuffer | Buffer> {
   // Created only when it is thrown: to collect its stack takes time.
   const tooLarge = () =>
     new GatewayError('body_too_large', `the body is larger than ${maxBytes} bytes`)
   const stated = headerOf(c, 'content-length')
   if (stated !== undefined && headerOf(c, 'transfer-encoding') === undefined) {
     if (Number(stated) > maxBytes) throw tooLarge()
-    return c.req.text()
+    return c.req.arrayBuffer()
   }
   const chunks: Uint8Array[] = []
   let size = 0
@@ -73,7 +118,16 @@ async function readText(c: Context<HttpEnv>, maxBytes: number): Promise<string> 
     if (size > maxBytes) throw tooLarge()
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString()
+  return Buffer.concat(chunks)
+}
+
+/** Both framings give bytes, and the bytes are read here alone, so that the answer does not depend on the framing. */
+function textOf(bytes: ArrayBuffer | Buffer): string {
+  try {
+    return UTF8.decode(bytes)
+  } catch {
+    throw new UnusableJson({ kind: 'not_utf8' })
+  }
 }
 
 function parseJson(text: string): unknown {

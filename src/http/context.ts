@@ -14,6 +14,10 @@ export interface HttpEnv {
     requestId: string
     /** A route sets it as soon as it knows that the request is about a valid job. */
     jobId?: string
+    /** Of an answer that is an error, for the log. */
+    code?: string | undefined
+    /** For the answer, where there is no socket whose response could take them. */
+    headers?: Readonly<Record<string, string>>
   }
 }
 
@@ -26,6 +30,13 @@ export function headerOf(c: Context<HttpEnv>, name: string): string | undefined 
   if (incoming === undefined) return c.req.header(name)
   const value = incoming.headers[name]
   return typeof value === 'object' ? value.join(', ') : value
+}
+
+/** Each line of a header that may come once. Without a socket, two lines cannot be told from one. */
+export function headersOf(c: Context<HttpEnv>, name: string): readonly string[] {
+  const value = headerOf(c, name)
+  if (value === undefined) return []
+  return c.env.incoming?.headersDistinct[name] ?? [value]
 }
 
 /** How the client prefers to be answered, and waits at most. */

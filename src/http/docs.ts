@@ -14,6 +14,10 @@ export function docsRoutes(contract: object): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>()
   const document = JSON.stringify(contract)
   const json = { 'content-type': 'application/json' }
+  // Relative, so that it holds behind a proxy that takes a prefix off.
+  routes.get('/', (c) => c.redirect('docs', 307))
+  // The health check of HAProxy, unless it is told another one.
+  routes.options('/', (c) => c.body(null, 200, { allow: 'GET, HEAD, OPTIONS' }))
   routes.get('/openapi.json', (c) => c.body(document, 200, json))
   routes.get('/docs', (c) => c.html(PAGE))
   // A file and not an inline script, so that the page works under a strict content security policy.

@@ -1,6 +1,7 @@
 import { HTTPException } from 'hono/http-exception'
-import { GatewayError } from '../errors.ts'
+import { GatewayError, isRejection } from '../errors.ts'
 import { faultFields } from '../telemetry/log.ts'
+import { RefusalLog } from '../telemetry/refusal-log.ts'
 import type { Context } from 'hono'
 import type { ErrorCode } from '../errors.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -11,11 +12,15 @@ export const STATUS = {
   bad_request: 400,
   not_found: 404,
   method_not_allowed: 405,
+  request_timeout: 408,
   job_conflict: 409,
   job_cancelled: 409,
   body_too_large: 413,
+  message_too_large: 413,
   unsupported_media_type: 415,
+  expectation_failed: 417,
   idempotency_conflict: 422,
+  head_too_large: 431,
   client_gone: 499,
   internal: 500,
   worker_failed: 502,
@@ -34,8 +39,15 @@ export const STATUS = {
   job_expired: 504,
 } as const satisfies Record<ErrorCode, number>
 
-/** The `retry-after` of every 503: the client may send the same request again after this many seconds. */
+/** The `retry-after` of a 503: the client may send the same request again after this many seconds. */
 export const RETRY_AFTER_S = 1
+
+/** The header that invites the client to send the request again: with a 503, unless an operator has to act first. */
+export const retryAfter = ({ code, needsOperator }: GatewayError): Record<string, string> =>
+  STATUS[code] === 503 && !needsOperator ? { 'retry-after': String(RETRY_AFTER_S) } : {}
+
+/** One for each log. */
+const refusalLogs = new WeakMap<Log, RefusalLog>()
 
 /**
  * The error as a client may see it. An error that we did not foresee becomes
@@ -43,6 +55,12 @@ export const RETRY_AFTER_S = 1
  */
 export function clientErrorOf(error: unknown, c: Context<HttpEnv>, log: Log): GatewayError {
   const known = knownError(error)
+  c.env.code = known.code
+  if (isRejection(known.code)) {
+    const refusals = refusalLogs.get(log) ?? new RefusalLog(log)
+    refusalLogs.set(log, refusals)
+    refusals.tell(known)
+  }
   if (known.code === 'internal') {
     const cause = error instanceof GatewayError ? (error.cause ?? error) : error
     log.error({ requestId: c.env.requestId, ...faultFields(cause) }, 'http.internal_error')

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http'
+import { GatewayError } from '../errors.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 
@@ -10,30 +11,54 @@ export const REQUEST_WITHIN_MS = 60_000
 export const CHECK_EVERY_MS = 2_000
 /** A client that reads nothing of its answer for this long is disconnected, because the answer fills our memory. */
 const READ_WITHIN_MS = 30_000
+/**
+ * A connection that has been silent for this long is asked whether its client still exists.
+ * Below 350 s, after which common NATs forget a silent connection: a held request writes nothing
+ * until its end.
+ */
+export const PROBE_AFTER_MS = 60_000
 /** How long connections may take to close after the last request was answered. */
 const CLOSE_DEADLINE_MS = 2_000
 
 export type OnRequest = (request: IncomingMessage, response: ServerResponse) => unknown
 
+/** Answers what the listener refuses. */
+export interface Refuser {
+  answer(request: IncomingMessage, response: ServerResponse, error: GatewayError): void
+  bytes(error: GatewayError): string
+}
+
 /** The HTTP server: its time limits, the requests it refuses before any route sees them, and its orderly stop. */
 export class Listener {
   readonly #http: Server
   readonly #onRequest: OnRequest
+  readonly #refuser: Refuser
   readonly #unanswered = new Set<ServerResponse>()
   /** The responses that a connection still waits for. None: the connection is idle. */
   readonly #waiting = new WeakMap<Socket, Set<ServerResponse>>()
   readonly #faulty = new WeakSet<Socket>()
   #isEnding = false
 
-  constructor(onRequest: OnRequest) {
+  constructor(onRequest: OnRequest, refuser: Refuser) {
     this.#onRequest = onRequest
+    this.#refuser = refuser
     const limits = {
       keepAliveTimeout: KEEP_ALIVE_MS,
       headersTimeout: HEAD_WITHIN_MS,
       requestTimeout: REQUEST_WITHIN_MS,
       connectionsCheckingInterval: CHECK_EVERY_MS,
+      keepAlive: true,
+      keepAliveInitialDelay: PROBE_AFTER_MS,
+      // It is looked for in `faultOf`, because Node's own answer has no body and no id.
+      requireHostHeader: false,
     }
     this.#http = createServer(limits, (request, response) => this.#take(request, response))
+    this.#http.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+      this.#refuse(request, response, new GatewayError('expectation_failed', EXPECTATION))
+    })
+    this.#http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      this.#refuseRest(error, socket)
+    })
     this.#giveUpIdle()
   }
 
@@ -77,9 +102,9 @@ export class Listener {
     const { socket } = request
     // It was read together with a faulty request, so it may be a part of that request's body.
     if (this.#faulty.has(socket)) return
-    if (isFaulty(request)) {
-      this.#faulty.add(socket)
-      response.writeHead(400, { connection: 'close', 'content-length': 0 }).end()
+    const fault = faultOf(request)
+    if (fault !== undefined) {
+      this.#refuse(request, response, new GatewayError('bad_request', fault))
       return
     }
     this.#unanswered.add(response)
@@ -91,6 +116,34 @@ export class Listener {
     })
     if (this.#isEnding) response.setHeader('connection', 'close')
     void this.#onRequest(request, response)
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, error: GatewayError): void {
+    this.#faulty.add(request.socket)
+    this.#refuser.answer(request, response, error)
+  }
+
+  /** What came on the connection is no HTTP, or came too slowly. Earlier requests keep their answers. */
+  #refuseRest(cause: NodeJS.ErrnoException, socket: Socket): void {
+    const waiting = [...this.#waitingOn(socket)]
+    const last = waiting.at(-1)
+    const hasLeft = LEFT.has(cause.code ?? '') || (cause.code === CUT_OFF && last !== undefined)
+    const isRefused = this.#faulty.has(socket) && last === undefined
+    if (!socket.writable || hasLeft || isRefused) {
+      socket.destroySoon()
+      return
+    }
+    if (this.#faulty.has(socket)) return
+    this.#faulty.add(socket)
+    const error = errorOf(cause)
+    if (last === undefined) {
+      socket.end(this.#refuser.bytes(error), () => socket.destroy())
+    } else if (last.req.complete) {
+      last.once('finish', () => socket.end(this.#refuser.bytes(error), () => socket.destroy()))
+    } else {
+      // The head may have come with the same bytes. By the next turn its route reads the body.
+      setImmediate(() => failBody(last, error))
+    }
   }
 
   #waitingOn(socket: Socket): Set<ServerResponse> {
@@ -129,7 +182,52 @@ function closeQueued(responses: ReadonlySet<ServerResponse>): void {
   }
 }
 
-/** HTTP/1.0 has no chunks: an old proxy would read them as further requests. RFC 9112 section 6.1. */
-function isFaulty({ httpVersion, headers }: IncomingMessage): boolean {
-  return httpVersion === '1.0' && headers['transfer-encoding'] !== undefined
+/** The route that reads the body answers with this error. Any other has no use for the rest of the body. */
+function failBody(response: ServerResponse, error: GatewayError): void {
+  const { req } = response
+  if (response.headersSent || req.listenerCount('error') === 0) {
+    req.socket.destroySoon()
+    return
+  }
+  response.setHeader('connection', 'close')
+  req.emit('error', error)
+}
+
+const EXPECTATION = 'the only expectation that is met is 100-continue'
+
+/**
+ * What makes a request unusable although Node could read it. Only HTTP/1.1 must name a Host
+ * (RFC 9112 section 3.2), and HTTP/1.0 has no chunks (section 6.1): an old proxy would read
+ * them as further requests.
+ */
+function faultOf({ httpVersion, headers, rawHeaders }: IncomingMessage): string | undefined {
+  const isOld = httpVersion === '1.0'
+  if (isOld && headers['transfer-encoding'] !== undefined) return 'HTTP/1.0 has no chunks'
+  if (!isOld && !headers.host) return 'the request must name a Host'
+  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && isHost(name))
+  return hosts.length > 1 ? 'the request names more than one Host' : undefined
+}
+
+/** The length first, because every header of every request is looked at. */
+const isHost = (name: string): boolean => name.length === 4 && name.toLowerCase() === 'host'
+
+/** The client has closed the connection. */
+const LEFT = new Set(['ECONNRESET', 'EPIPE'])
+/** The client has closed its half in the middle of a request. */
+const CUT_OFF = 'HPE_INVALID_EOF_STATE'
+
+function errorOf(cause: NodeJS.ErrnoException): GatewayError {
+  switch (cause.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new GatewayError('head_too_large', 'the head of the request is too large', { cause })
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return new GatewayError('body_too_large', 'the extensions of a chunk are too large', {
+        cause,
+      })
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new GatewayError('request_timeout', 'the request did not arrive in time', { cause })
+    case undefined:
+    default:
+      return new GatewayError('bad_request', 'this is no valid HTTP', { cause })
+  }
 }

@@ -7,6 +7,16 @@ const status = (name: string) => ({
   required: ['status'],
 })
 
+const count = { type: 'integer', minimum: 0 }
+const queues = {
+  type: 'array',
+  items: {
+    type: 'object',
+    properties: { queue: { type: 'string' }, workers: count, waiting: count },
+    required: ['queue', 'workers', 'waiting'],
+  },
+}
+
 const parts = {
   type: 'array',
   items: {
@@ -28,6 +38,7 @@ const parts = {
           required: ['queue', 'workers', 'running', 'concurrency'],
         },
       },
+      queues,
     },
     required: ['name', 'ready', 'detail'],
   },

@@ -14,6 +14,8 @@ export interface PartHealth {
   readonly detail: string
   /** The workers that have announced themselves, by queue. Others are only known to the broker. */
   readonly announced?: readonly AnnouncedWorkers[]
+  /** For a program: the queues, as they were seen last. Empty while that is not known. */
+  readonly queues?: readonly QueueHealth[]
 }
 
 export interface AnnouncedWorkers {
@@ -22,6 +24,14 @@ export interface AnnouncedWorkers {
   /** Jobs that they run now, and that they can run at a time. */
   readonly running: number
   readonly concurrency: number
+}
+
+export interface QueueHealth {
+  readonly queue: string
+  /** How many take jobs from the queue. */
+  readonly workers: number
+  /** Jobs that no worker holds yet. */
+  readonly waiting: number
 }
 
 export interface OperationsOptions {

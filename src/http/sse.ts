@@ -11,7 +11,7 @@ export const PING_MS = 15_000
 const SSE_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   // A proxy that compresses or buffers the answer would hold back tokens.
-  'cache-control': 'no-cache, no-transform',
+  'cache-control': 'no-store, no-cache, no-transform',
   'x-accel-buffering': 'no',
 }
 
@@ -23,6 +23,19 @@ export interface EventWriter {
   readonly failure: (error: unknown) => string
   /** A comment that keeps the connection open while no events come. */
   readonly ping: () => string
+}
+
+/**
+ * JSON for a line of a stream. Some readers take these three characters for ends of lines, among
+ * them Python's `splitlines`, so they are written as escapes, which mean the same.
+ */
+export const lineJson = (value: unknown): string =>
+  JSON.stringify(value).replace(/[\u0085\u2028\u2029]/g, (end) => LINE_ENDS[end] as string)
+
+const LINE_ENDS: Record<string, string> = {
+  '\u0085': String.raw`\u0085`,
+  '\u2028': String.raw`\u2028`,
+  '\u2029': String.raw`\u2029`,
 }
 
 /**

@@ -1,27 +1,22 @@
+import { randomUUID } from 'node:crypto'
 import { IllegalOperationError } from 'amqplib'
-import { GatewayError } from '../errors.ts'
+import { GatewayError, notConnected } from '../errors.ts'
 import { Link } from '../link.ts'
 import { errorFields } from '../telemetry/log.ts'
 import { Broadcasts } from './broadcasts.ts'
-import { connectRabbitmq, contentProperties, runOf, runProperties } from './connect.ts'
+import { connectRabbitmq, isForOperator, runOf } from './connect.ts'
 import { consumeDeadLetters } from './dead-letters.ts'
+import { LargeMessages } from './large-messages.ts'
+import { propertiesOf } from './publication.ts'
 import { QueueWatch } from './queue-watch.ts'
+import { SizeLimit } from './size-limit.ts'
 import type { ChannelModel, ConfirmChannel, RecoveringChannelModel } from 'amqplib'
-import type { Broadcast, Delivery, QueueOptions } from '../dialect.ts'
+import type { Broadcast, QueueOptions } from '../dialect.ts'
 import type { OnDeadLetter } from './dead-letters.ts'
+import type { OnAnswer, Publication } from './publication.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-
-export interface Publication {
-  readonly queue: string
-  readonly delivery: Delivery
-  /** The job's id on the wire: the same message again has the same id. */
-  readonly messageId: string
-  readonly run: string
-  /** After so many milliseconds in the queue the broker drops it. */
-  readonly expirationMs: number
-}
 
 /** A broker that has not confirmed a message by then gets no other, until it does. */
 export const CONFIRM_DEADLINE_MS = 5_000
@@ -40,7 +35,8 @@ export interface BrokerOptions {
 }
 
 /**
- * Our link to RabbitMQ: one connection, one confirm channel. `link` is ready
+ * Our link to RabbitMQ: one connection, one confirm channel, and another one for messages that
+ * are larger than any before. `link` is ready
  * while a message can be published: connected, not blocked by an alarm, and not
  * silent.
  */
@@ -49,6 +45,8 @@ export class Broker {
   readonly #options: BrokerOptions
   readonly #queues: QueueWatch
   readonly #broadcasts: Broadcasts
+  readonly #limit = new SizeLimit()
+  readonly #large: LargeMessages
   /** Messages the broker gave back: the return always precedes the confirm. */
   readonly #returned = new Set<string>()
   #model: RecoveringChannelModel | undefined
@@ -61,6 +59,11 @@ export class Broker {
     this.#options = options
     this.#queues = new QueueWatch(options.queues, options.queueOptions, options.log)
     this.#broadcasts = new Broadcasts(options.log)
+    this.#large = new LargeMessages({
+      limit: this.#limit,
+      publish: (publication, onAnswer) => this.#sendSafe(publication, onAnswer),
+      open: (connection) => this.#openChannel(connection),
+    })
   }
 
   async open(): Promise<void> {
@@ -71,7 +74,7 @@ export class Broker {
       setup: (connection) => this.#setUp(connection),
       log,
     })
-    this.#model.on('connect-failed', (error: unknown) => this.link.down(errorFields(error).error))
+    this.#model.on('connect-failed', (error: unknown) => this.#down(error))
   }
 
   /** An alarm of the broker: it takes no message until memory or disk is free again. */
@@ -119,7 +122,11 @@ export class Broker {
         publishes.inc({ result: REFUSALS.get(codeOf(error)) ?? 'not_sent' })
         reject(error as Error)
       }
-      const late = setTimeout(() => this.#fallSilent(publication.queue), CONFIRM_DEADLINE_MS)
+      const late = setTimeout(() => {
+        // What was not sent is not accepted.
+        if (this.#large.takeBack(publication)) refuse(silent(publication.queue))
+        else this.#fallSilent(publication)
+      }, CONFIRM_DEADLINE_MS)
       try {
         this.#send(publication, (error) => {
           clearTimeout(late)
@@ -137,20 +144,27 @@ export class Broker {
     })
   }
 
-  /** `onAnswer` is told null when it was confirmed, and an error when it was refused or no answer will come. */
-  #send(publication: Publication, onAnswer: (error: Error | null) => void): void {
+  #send(publication: Publication, onAnswer: OnAnswer): void {
     const { queue, delivery } = publication
     if (this.#isBlocked) {
       throw new GatewayError('broker_blocked', 'the broker takes no messages now')
     }
-    if (this.#silent.has(queue)) {
-      throw new GatewayError('broker_down', `the broker confirms nothing for queue ${queue} now`)
-    }
-    if (this.#channel === undefined) throw notConnected()
+    if (this.#silent.has(queue)) throw silent(queue)
+    if (this.#channel === undefined) throw notConnected(this.link)
+    const tooLarge = this.#limit.refusalOf(delivery.body.length)
+    if (tooLarge !== undefined) throw tooLarge
+    if (this.#limit.isSafe(delivery.body.length)) this.#sendSafe(publication, onAnswer)
+    else this.#large.publish(publication, onAnswer)
+  }
+
+  /** By the usual channel, beside many others. */
+  #sendSafe(publication: Publication, onAnswer: OnAnswer): void {
+    const { queue, delivery } = publication
+    if (this.#channel === undefined) throw notConnected(this.link)
     try {
       this.#channel.publish('', queue, delivery.body, propertiesOf(publication), onAnswer)
     } catch (cause) {
-      throw cause instanceof IllegalOperationError ? notConnected(cause) : cause
+      throw cause instanceof IllegalOperationError ? notConnected(this.link) : cause
     }
   }
 
@@ -159,14 +173,23 @@ export class Broker {
     { queue, run, messageId }: Publication,
     error: Error | null,
   ): GatewayError | undefined {
+    if (error instanceof GatewayError) return error
     const isNacked = error?.message === NACKED
     // Whatever the answer is, the broker has given one.
     if (error === null || isNacked) this.#heard(queue)
     if (this.#returned.size > 0 && this.#returned.delete(returnKey(run, messageId))) {
-      return new GatewayError('no_such_queue', `queue ${queue} does not exist on the broker`)
+      return this.#noSuchQueue(queue)
     }
     if (!isNacked) return undefined
     return new GatewayError('queue_full', `queue ${queue} is full: the broker refused the message`)
+  }
+
+  #noSuchQueue(queue: string): GatewayError {
+    const message = `queue ${queue} does not exist on the broker`
+    const problem = this.#queues.problemOf(queue)
+    if (problem === undefined) return new GatewayError('no_such_queue', message)
+    const needsOperator = true
+    return new GatewayError('no_such_queue', `${message}: ${problem}`, { needsOperator })
   }
 
   /** To all workers, as far as they can be reached now: best effort. */
@@ -180,7 +203,8 @@ export class Broker {
     const deadline = new Promise((resolve) => {
       timer = setTimeout(resolve, deadlineMs)
     })
-    const confirmed = this.#channel?.waitForConfirms().catch(() => {})
+    const usual = this.#channel?.waitForConfirms() ?? Promise.resolve()
+    const confirmed = Promise.allSettled([usual, this.#large.settled()])
     await Promise.race([confirmed, deadline])
     // A silent broker never answers the closing either.
     await Promise.race([this.#model?.close().catch(() => {}), deadline])
@@ -196,28 +220,38 @@ export class Broker {
       this.#channel = undefined
       this.#isBlocked = false
       this.#silent.clear()
-      this.link.down(errorFields(error ?? new Error('connection closed')).error)
+      this.#down(error ?? new Error('connection closed'))
     })
+    this.#limit.forget()
     const { queues, onDeadLetter, log } = this.#options
     // Before the queues that point to it: a message without a place to go stays where it is.
     if (onDeadLetter !== undefined)
       await consumeDeadLetters({ connection, queues, onDeadLetter, log })
     await this.#queues.attach(connection)
     this.#broadcasts.attach(connection)
-    await this.#openChannel(connection)
+    this.#large.attach(connection)
+    await this.#openUsual(connection)
   }
 
-  async #openChannel(connection: ChannelModel): Promise<void> {
+  async #openChannel(connection: ChannelModel): Promise<ConfirmChannel> {
     const channel = await connection.createConfirmChannel()
     channel.on('return', (message) => {
+      if (message.properties.messageId === undefined) return
       this.#returned.add(returnKey(runOf(message), String(message.properties.messageId)))
       void this.#queues.look()
     })
     // Without a listener the library takes a channel's error for the connection's.
-    channel.on('error', (error) =>
-      this.#options.log.warn(errorFields(error), 'broker.channel_closed'),
-    )
-    channel.on('close', () => this.#reopenChannel(connection, channel))
+    channel.on('error', (error) => {
+      this.#limit.learn(error as Error)
+      this.#options.log.warn(errorFields(error), 'broker.channel_closed')
+    })
+    return channel
+  }
+
+  async #openUsual(connection: ChannelModel): Promise<void> {
+    const channel = await this.#openChannel(connection)
+    await tryPublish(connection, channel)
+    channel.on('close', () => this.#reopen(connection, channel))
     this.#channel = channel
     this.#returned.clear()
     this.#silent.clear()
@@ -225,12 +259,16 @@ export class Broker {
   }
 
   /** A channel the broker closed stays closed; the connection may well stand. */
-  #reopenChannel(connection: ChannelModel, channel: ConfirmChannel): void {
+  #reopen(connection: ChannelModel, channel: ConfirmChannel): void {
     if (this.#channel !== channel) return
     this.#channel = undefined
     this.link.down('the channel was closed')
     // If that fails, a new connection is the way out; often it is under way already.
-    this.#openChannel(connection).catch(() => connection.close().catch(() => {}))
+    this.#openUsual(connection).catch(() => connection.close().catch(() => {}))
+  }
+
+  #down(error: unknown): void {
+    this.link.down(errorFields(error).error, { needsOperator: isForOperator(error) })
   }
 
   #block(reason: string): void {
@@ -246,9 +284,10 @@ export class Broker {
   }
 
   /** It has what we sent and does not say so: whoever asks now would not be told either. */
-  #fallSilent(queue: string): void {
+  #fallSilent({ queue, onLate }: Publication): void {
     this.#options.metrics.publishes.inc({ result: 'late' })
     if (this.#isBlocked || this.#channel === undefined) return
+    onLate?.()
     this.#silent.add(queue)
     if (this.#isDefaultSilent) this.link.down(`no confirm for ${CONFIRM_DEADLINE_MS / 1000} s`)
     this.#options.log.error({ queue }, 'broker.silent')
@@ -265,6 +304,22 @@ export class Broker {
   }
 }
 
+/**
+ * Publishes a message that no queue gets. Rejects where the login may not publish at all: then
+ * each job would close the channel, with the messages of the others. An alarm that begins now
+ * leaves the question open.
+ */
+function tryPublish(connection: ChannelModel, channel: ConfirmChannel): Promise<void> {
+  return new Promise((resolve, reject) => {
+    channel.once('error', reject)
+    connection.once('blocked', () => resolve())
+    channel.publish('', `@trial-${randomUUID()}`, Buffer.alloc(0), { mandatory: true }, (error) => {
+      if (error === null) resolve()
+      else reject(error as Error)
+    })
+  })
+}
+
 /** In the library's words. */
 const NACKED = 'message nacked'
 const returnKey = (run: string, messageId: string): string => `${run} ${messageId}`
@@ -273,23 +328,10 @@ const returnKey = (run: string, messageId: string): string => `${run} ${messageI
 const REFUSALS = new Map<ErrorCode | undefined, string>([
   ['no_such_queue', 'returned'],
   ['queue_full', 'refused'],
+  ['message_too_large', 'too_large'],
 ])
 
 const codeOf = (error: unknown) => (error instanceof GatewayError ? error.code : undefined)
 
-const notConnected = (cause?: unknown) =>
-  new GatewayError('broker_down', 'the broker is not connected', { cause })
-
-function propertiesOf({ delivery, messageId, run, expirationMs }: Publication) {
-  const { priority } = delivery
-  return {
-    mandatory: true,
-    persistent: true,
-    messageId,
-    // The broker closes the channel over a fraction or a negative number.
-    expiration: String(Math.max(0, Math.floor(expirationMs))),
-    ...contentProperties(delivery),
-    ...runProperties(delivery, run),
-    ...(priority !== undefined && { priority }),
-  }
-}
+const silent = (queue: string) =>
+  new GatewayError('broker_down', `the broker confirms nothing for queue ${queue} now`)

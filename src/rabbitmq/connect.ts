@@ -1,5 +1,6 @@
 import { connect, credentials } from 'amqplib'
-import { errorFields } from '../telemetry/log.ts'
+import { errorFields, serverFields } from '../telemetry/log.ts'
+import { Outage } from '../telemetry/outage.ts'
 import type { Writable } from 'node:stream'
 import type { ChannelModel, ConsumeMessage, Message, RecoveringChannelModel } from 'amqplib'
 import type { Delivery, QueueOptions } from '../dialect.ts'
@@ -45,22 +46,28 @@ export async function connectRabbitmq(options: ConnectOptions): Promise<Recoveri
       },
     },
   })
-  let wasFailing = false
+  const [fields, outage] = [serverFields(options.url), new Outage()]
   model.on('connect', () => {
-    wasFailing = false
-    log.info('broker.connected')
+    outage.over()
+    log.info(fields, 'broker.connected')
   })
-  model.on('disconnect', (error: unknown) => log.warn(errorFields(error), 'broker.disconnected'))
-  model.on('connect-failed', (error: unknown) => {
-    if (!wasFailing) log.warn(errorFields(error), 'broker.connect_failed')
-    wasFailing = true
-  })
+  const tell = (error: unknown, event: string): void => {
+    const { error: reason } = errorFields(error)
+    outage.tell(reason, (since) => log.warn({ ...fields, error: reason, ...since }, event))
+  }
+  model.on('disconnect', (error: unknown) => tell(error, 'broker.disconnected'))
+  // Tried again at least every few seconds: so the log says it again when its minute is over.
+  model.on('connect-failed', (error: unknown) => tell(error, 'broker.connect_failed'))
   model.on('error', (error: unknown) => log.debug(errorFields(error), 'broker.error'))
   model.on('handler-error', (error: unknown) =>
     log.error(errorFields(error), 'broker.handler_failed'),
   )
   return model
 }
+
+/** A login or virtual host that the broker does not accept stays wrong until an operator acts. */
+export const isForOperator = (error: unknown): boolean =>
+  error instanceof Error && /ACCESS.REFUSED|NOT.ALLOWED/.test(error.message)
 
 /**
  * The library writes each message by itself, all those of a turn right after one

@@ -1,3 +1,4 @@
+import { Outage } from '../telemetry/outage.ts'
 import { declareQueue } from './connect.ts'
 import type { Channel, ChannelModel } from 'amqplib'
 import type { QueueOptions } from '../dialect.ts'
@@ -20,6 +21,8 @@ export class QueueWatch {
   readonly #optionsOf: (queue: string) => QueueOptions
   readonly #log: Log
   readonly #states = new Map<string, QueueState | { readonly problem: string }>()
+  /** Of the queues in which jobs wait that no worker takes. */
+  readonly #idle = new Map<string, Outage>()
   #timer: NodeJS.Timeout | undefined
   #channel: Channel | undefined
   #connection: ChannelModel | undefined
@@ -56,6 +59,12 @@ export class QueueWatch {
           : `queue ${queue}: workers ${state.workers}, jobs waiting ${state.waiting}`,
       )
       .join('; ')
+  }
+
+  /** Why the queue cannot be declared; undefined where it can. */
+  problemOf(queue: string): string | undefined {
+    const state = this.#states.get(queue)
+    return state !== undefined && 'problem' in state ? state.problem : undefined
   }
 
   /** Why jobs for the first queue, the default one, cannot be taken; undefined while they can. */
@@ -112,11 +121,22 @@ export class QueueWatch {
         const { consumerCount: workers, messageCount: waiting } =
           await this.#channel.checkQueue(queue)
         this.#states.set(queue, { workers, waiting })
+        this.#warn(queue, { workers, waiting })
       } catch {
         // A queue that is not there closes the channel; a worker that comes back would declare it, so we do.
         this.#channel = undefined
         await this.#declare(connection, queue)
       }
+    }
+  }
+
+  /** Jobs that no worker takes look to their clients like a slow model. */
+  #warn(queue: string, { workers, waiting }: QueueState): void {
+    const idle = this.#idle.get(queue) ?? new Outage()
+    this.#idle.set(queue, idle)
+    if (workers > 0 || waiting === 0) idle.over()
+    else {
+      idle.tell('', (since) => this.#log.warn({ queue, waiting, ...since }, 'queue.no_workers'))
     }
   }
 

@@ -7,3 +7,6 @@ export const sweepKey = (prefix: string): string => `${prefix}:@sweep`
 export const workersKey = (prefix: string): string => `${prefix}:@workers`
 /** A hash with one field for each model of the last 24 hours, which the gateways keep. */
 export const modelsKey = (prefix: string): string => `${prefix}:@models`
+/** The job of a request that got no outcome, by a hash of the request. */
+export const unansweredKey = (prefix: string, request: string): string =>
+  `${prefix}:@unanswered:${request}`

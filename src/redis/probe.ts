@@ -1,23 +1,40 @@
 import { randomUUID } from 'node:crypto'
 import { Link } from '../link.ts'
 import { errorFields } from '../telemetry/log.ts'
+import { Outage } from '../telemetry/outage.ts'
 import { probeKey, repairedChannel } from './keys.ts'
-import { isAnnounced, mergedFlags, missingFlags } from './notify-flags.ts'
+import { NotifySetting } from './notify-setting.ts'
+import { refusalOf } from './refusal.ts'
+import { RoundTrip, TURNS, TURN_MS } from './round-trip.ts'
+import { tryRecord } from './trial.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { RedisConnection } from './connection.ts'
 import type { Push, Watch } from './push.ts'
+import type { JobRecords } from './record/job-records.ts'
+import type { Refusal } from './refusal.ts'
+import type { RoundTripEnd } from './round-trip.ts'
 
 export const INTERVAL_MS = 15_000
-export const DEADLINE_MS = 2_000
+const ROLE_INTERVAL_MS = 2_000
+export const DEADLINE_MS = TURNS * TURN_MS
 export const PROBE_TTL_MS = 60_000
-const SETTING = 'notify-keyspace-events'
-const NOT_CONNECTED = 'Redis is not connected'
+/** So many proofs in a row must fail before requests are refused, where the last one before them succeeded. */
+const MAX_FAILURES = 3
+const MAX_BACKOFF_MS = 1_000
+/** Connections are renewed so often at most where writes are not announced. */
+const RENEW_EVERY_MS = 5_000
+/** Servers of a kind that cannot keep jobs, as HELLO names them. */
+const NOT_SERVED: Readonly<Record<string, string>> = {
+  cluster: 'Redis runs in cluster mode, which is not served: use a single Redis',
+  sentinel: 'this is a Redis Sentinel, which keeps no data: use the address of the primary',
+}
 
 export interface ProbeOptions {
   readonly push: Push
   readonly subscriber: RedisConnection
   readonly data: RedisConnection
+  readonly records: JobRecords
   readonly prefix: string
   /** Whether the gateway may change the setting of Redis, or only say what is missing. */
   readonly notifyConfig: 'set' | 'check'
@@ -25,63 +42,118 @@ export interface ProbeOptions {
   readonly metrics: Metrics
 }
 
+/** Why a proof failed. `isCertain`: Redis itself has said so, and no repetition is needed to believe it. */
+interface Failure {
+  readonly reason: string
+  readonly isCertain: boolean
+  readonly needsOperator?: boolean
+}
+
 /**
- * Proves that writes reach us as hints: checks the setting of Redis, writes a
- * key of its own and waits for its event. At the start, after every reconnect
- * and every 15 s. `link` is ready while the proof stands.
+ * Proves that jobs can be kept in Redis and that writes reach us as hints: claims a record of
+ * its own, checks the setting of Redis, writes a key and waits for its event. At the start,
+ * after every reconnect, after every refusal, and every 15 s. `link` is ready while the proof
+ * stands.
  *
- * Redis neither replicates nor saves the setting: it can be gone after any
- * restart or failover. Whoever repairs it tells all replicas, because events
- * were lost for them too, also where their own probe never failed.
+ * A proof that a lost connection cut off proves nothing. One that fails for want of an event is
+ * repeated before any request is refused. While it fails, it is repeated at least every second,
+ * so that requests are admitted as soon as the fault is over.
+ *
+ * Redis neither replicates nor saves the setting: it can be gone after any restart or failover.
+ * The replica that repairs it tells all others, because events were lost for them too, also
+ * where their own probe never failed.
  */
 export class Probe {
   readonly link = new Link()
   readonly #options: ProbeOptions
+  readonly #setting: NotifySetting
+  readonly #instance = randomUUID()
   readonly #key: string
+  readonly #outage = new Outage()
   #watch: Watch | undefined
   #timer: NodeJS.Timeout | undefined
+  #roleTimer: NodeJS.Timeout | undefined
+  #retry: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
+  #trip: RoundTrip | undefined
+  #failures = 0
   #again = false
   #closed = false
-  #arrived = (): void => {}
-  /** As Redis reported them last; unknown where CONFIG is forbidden. */
-  #flags: string | undefined
+  /** A connection was lost during the proof that runs. */
+  #isCut = false
+  #renewedAt = Number.NEGATIVE_INFINITY
+  #provedAt = Number.NEGATIVE_INFINITY
   #roundTripMs = 0
 
   constructor(options: ProbeOptions) {
     this.#options = options
-    this.#key = probeKey(options.prefix, randomUUID())
-    // A read that failed while the data connection was away is done again, too.
-    for (const connection of [options.subscriber, options.data]) {
+    this.#setting = new NotifySetting(options)
+    this.#key = probeKey(options.prefix, this.#instance)
+    const { push, subscriber, data } = options
+    for (const connection of [subscriber, data]) {
+      // A read that failed while the data connection was away is done again, too.
       connection.onReady(() => {
-        void options.push.reconcile()
+        void push.reconcile()
         this.#prove()
       })
+      connection.onLost(() => {
+        this.#isCut = true
+        this.#trip?.cut()
+      })
+      connection.onRefusal((refusal) => this.#doubt(refusal))
     }
+    push.onRefused(() => this.#doubt())
   }
 
   open(): void {
     this.#timer = setInterval(() => this.#prove(), INTERVAL_MS)
+    this.#roleTimer = setInterval(() => this.#lookAtRole(), ROLE_INTERVAL_MS)
   }
 
-  /** One line for a person: how the push is, and how to mend it. */
+  /** One line for a person: how the push is, and how to repair it. */
   describe(): string {
     const { subscriber, data } = this.#options
     for (const { link } of [subscriber, data]) if (!link.ready) return `Redis: ${link.reason}`
     if (!this.link.ready) return this.link.reason
-    const warning = this.#missing().length > 0 ? `; ${this.#mend()}` : ''
+    const warning = this.#setting.missing.length > 0 ? `; ${this.#setting.repair}` : ''
     return `keyspace notifications, last probe ${this.#roundTripMs.toFixed(1)} ms${warning}`
   }
 
   async close(): Promise<void> {
     this.#closed = true
     clearInterval(this.#timer)
+    clearInterval(this.#roleTimer)
+    clearTimeout(this.#retry)
+    this.#trip?.cut()
     this.#watch?.end()
     await this.#running
   }
 
+  /** Redis has refused a command of a job. The next proof tells whether it refuses all of them. */
+  #doubt(refusal?: Refusal): void {
+    if (refusal?.isDemotion) {
+      this.#options.subscriber.renew(refusal.reason)
+      this.#fail({ reason: refusal.reason, isCertain: true })
+    }
+    if (this.#running !== undefined || this.#retry !== undefined) return
+    // A right that no proof needs may be refused to every job: that must not make every job ask for a proof.
+    this.#retryIn(Math.max(0, this.#provedAt + MAX_BACKOFF_MS - performance.now()))
+  }
+
+  /** A server that nobody writes to refuses nothing. So it is asked whether it is still a primary. */
+  #lookAtRole(): void {
+    const { data } = this.#options
+    if (!data.link.ready || !this.link.ready) return
+    data.client.hello().then(
+      ({ role }) => void (role === 'replica' && this.#doubt()),
+      () => {},
+    )
+  }
+
   /** One proof at a time; asked for during one, another follows it. */
   #prove(): void {
+    clearTimeout(this.#retry)
+    this.#retry = undefined
     this.#again = true
     this.#running ??= this.#proveUntilCurrent().finally(() => {
       this.#running = undefined
@@ -91,33 +163,56 @@ export class Probe {
   async #proveUntilCurrent(): Promise<void> {
     while (this.#again && !this.#closed) {
       this.#again = false
-      try {
-        const problem = await this.#proveOnce()
-        if (problem !== undefined) this.#fail(problem)
-      } catch (error) {
-        this.#fail(`the probe failed: ${errorFields(error).error}`)
-      }
+      this.#isCut = false
+      const failure = await this.#failureOfProof()
+      // A connection that is back has asked for the next proof already.
+      if (this.#isCut && !failure?.isCertain) this.#retryIn(this.#backoff())
+      else if (failure !== undefined) this.#fail(failure)
+    }
+  }
+
+  async #failureOfProof(): Promise<Failure | undefined> {
+    try {
+      return await this.#proveOnce()
+    } catch (error) {
+      const refusal = refusalOf(error)
+      if (refusal !== undefined) return { ...refusal, isCertain: true }
+      return { reason: `the probe failed: ${errorFields(error).error}`, isCertain: false }
     }
   }
 
   /** What is wrong, if anything is. */
-  async #proveOnce(): Promise<string | undefined> {
-    const { push, subscriber, data, prefix, log, metrics } = this.#options
-    if (!subscriber.link.ready || !data.link.ready) return NOT_CONNECTED
+  async #proveOnce(): Promise<Failure | undefined> {
+    const { push, subscriber, data, records } = this.#options
+    // The connection that comes back asks for the next proof.
+    if (!subscriber.link.ready || !data.link.ready) return undefined
+    const notServed = NOT_SERVED[(await data.client.hello()).mode]
+    if (notServed !== undefined) return { reason: notServed, isCertain: true, needsOperator: true }
+    await tryRecord(records, `@probe:${this.#instance}`)
+    await push.tryRefused()
     await this.#listen()
-    const repaired = await this.#checkSetting()
+    const wasRepaired = await this.#setting.check()
     // Known not to work: no need to wait for an event that cannot come.
-    if (this.#flags !== undefined && !isAnnounced(this.#flags)) return this.#mend()
-    const roundTripMs = await this.#roundTrip()
-    if (roundTripMs === undefined) return `a write was not announced; ${this.#mend()}`
+    if (!this.#setting.isAnnounced) return { reason: this.#setting.repair, isCertain: true }
+    const end = await this.#roundTrip()
+    if (end === 'cut') return undefined
+    if (end === 'unannounced') return { reason: this.#unannounced(), isCertain: false }
+    await this.#succeed(end, wasRepaired)
+    return undefined
+  }
+
+  async #succeed(roundTripMs: number, wasRepaired: boolean): Promise<void> {
+    const { push, data, prefix, log, metrics } = this.#options
     this.#roundTripMs = roundTripMs
+    this.#failures = 0
+    this.#provedAt = performance.now()
     metrics.probeSeconds.set(roundTripMs / 1000)
     const wasDown = !this.link.ready
+    this.#outage.over()
     this.link.up()
     if (wasDown) log.info({ roundTripMs: Math.round(roundTripMs * 100) / 100 }, 'push.ready')
-    if (repaired) await data.client.publish(repairedChannel(prefix), this.#key)
+    if (wasRepaired) await data.client.publish(repairedChannel(prefix), this.#key)
     else if (wasDown) await push.reconcile()
-    return undefined
   }
 
   async #listen(): Promise<void> {
@@ -125,7 +220,7 @@ export class Probe {
     const { push, subscriber, prefix } = this.#options
     const watch = push.watch([this.#key], (source) => {
       // A reconcile proves nothing.
-      if (source === 'notification') this.#arrived()
+      if (source === 'notification') this.#trip?.arrived()
     })
     try {
       await watch.armed
@@ -141,58 +236,57 @@ export class Probe {
     void this.#options.push.reconcile()
   }
 
-  /** Reads the setting and adds to it what is missing, if it may. Returns whether it changed it. */
-  async #checkSetting(): Promise<boolean> {
-    const { data, notifyConfig, log } = this.#options
-    try {
-      this.#flags = (await data.client.configGet(SETTING))[SETTING] ?? ''
-      if (this.#missing().length === 0 || notifyConfig === 'check') return false
-      const after = mergedFlags(this.#flags)
-      await data.client.configSet(SETTING, after)
-      log.warn({ before: this.#flags, after }, 'push.repaired')
-      this.#flags = after
-      return true
-    } catch (error) {
-      // Managed services forbid CONFIG, and rights may be narrow: then the round trip alone tells.
-      log.debug(errorFields(error), 'push.config_forbidden')
-      return false
-    }
-  }
-
-  /** Milliseconds from our write to its event; undefined when it did not come. */
-  async #roundTrip(): Promise<number | undefined> {
-    const start = performance.now()
-    let timer: NodeJS.Timeout | undefined
-    const arrived = new Promise<number | undefined>((resolve) => {
-      this.#arrived = () => resolve(performance.now() - start)
-      timer = setTimeout(() => resolve(undefined), DEADLINE_MS)
-    })
+  async #roundTrip(): Promise<RoundTripEnd> {
+    this.#trip = new RoundTrip()
+    const { ended } = this.#trip
     try {
       await this.#options.data.client.set(this.#key, '1', { PX: PROBE_TTL_MS })
-      return await arrived
+      return await ended
     } finally {
-      clearTimeout(timer)
-      this.#arrived = () => {}
+      this.#trip.cut()
+      this.#trip = undefined
     }
   }
 
-  #fail(reason: string): void {
+  #unannounced(): string {
+    const seen = `a write was not announced within ${DEADLINE_MS / 1000} s`
+    const { flags, isComplete, repair } = this.#setting
+    if (isComplete) {
+      return `${seen}, although notify-keyspace-events is "${flags}"`
+    }
+    return `${seen}; ${repair}`
+  }
+
+  /** Requests are refused at once where the failure is certain, and otherwise when it has repeated itself. */
+  #fail({ reason, isCertain, needsOperator = false }: Failure): void {
     if (this.#closed) return
-    // A connection that is down has been logged by itself.
-    const isNews = (this.link.ready || this.link.reason !== reason) && reason !== NOT_CONNECTED
-    if (isNews) this.#options.log.error({ reason }, 'push.not_ready')
-    this.link.down(reason)
+    this.#failures += 1
+    const wasReady = this.link.ready
+    const isBelieved = isCertain || !wasReady || this.#failures >= MAX_FAILURES
+    this.#retryIn(this.#backoff())
+    if (!isBelieved) return
+    this.link.down(reason, { needsOperator })
+    const { log } = this.#options
+    this.#outage.tell(reason, (since) => log.error({ reason, ...since }, 'push.not_ready'))
+    if (!isCertain && (wasReady || this.#setting.isComplete)) this.#renew(reason)
   }
 
-  #missing(): readonly string[] {
-    return this.#flags === undefined ? [] : missingFlags(this.#flags)
+  /** The two connections may lead to two servers, after a failover. */
+  #renew(reason: string): void {
+    const now = performance.now()
+    if (now - this.#renewedAt < RENEW_EVERY_MS) return
+    this.#renewedAt = now
+    const { subscriber, data } = this.#options
+    for (const connection of [subscriber, data]) connection.renew(reason)
   }
 
-  #mend(): string {
-    if (this.#flags === undefined) {
-      return `set ${SETTING} to at least K$gt where the server is configured (CONFIG is forbidden here)`
-    }
-    const command = `CONFIG SET ${SETTING} "${mergedFlags(this.#flags)}"`
-    return `${SETTING} lacks ${this.#missing().join('')}: run ${command} and set it in redis.conf, or let the gateway do it with NOTIFY_CONFIG=set`
+  #backoff(): number {
+    return Math.min(50 * 2 ** this.#failures, MAX_BACKOFF_MS)
+  }
+
+  #retryIn(ms: number): void {
+    clearTimeout(this.#retry)
+    if (this.#closed) return
+    this.#retry = setTimeout(() => this.#prove(), ms)
   }
 }

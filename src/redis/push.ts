@@ -1,5 +1,6 @@
 import { GatewayError } from '../errors.ts'
 import { errorFields } from '../telemetry/log.ts'
+import { noResult, refusalOf } from './refusal.ts'
 import type { RedisConnection } from './connection.ts'
 import type { Log } from '../telemetry/log.ts'
 
@@ -48,6 +49,9 @@ export class Push {
   readonly #log: Log
   readonly #events: ReadonlySet<string>
   readonly #subscriptions = new Map<string, Subscription>()
+  readonly #onRefused = new Set<() => void>()
+  /** A channel that Redis last refused to subscribe to. */
+  #refusedChannel: string | undefined
   #closed = false
 
   /** `events`: the names of the events that are hints. */
@@ -93,6 +97,22 @@ export class Push {
       given += 1
       if (given % BATCH === 0) await new Promise((resolve) => setImmediate(resolve))
     }
+  }
+
+  /** Called when Redis refuses a subscription. */
+  onRefused(listener: () => void): void {
+    this.#onRefused.add(listener)
+  }
+
+  /** Rejects while Redis still refuses what it last refused. */
+  async tryRefused(): Promise<void> {
+    const channel = this.#refusedChannel
+    if (channel === undefined) return
+    const { client } = this.#connection
+    const ignore = (): void => {}
+    await client.subscribe(channel, ignore)
+    if (this.#refusedChannel === channel) this.#refusedChannel = undefined
+    await client.unsubscribe(channel, ignore)
   }
 
   close(): void {
@@ -147,7 +167,11 @@ export class Push {
       } catch (error) {
         if (this.#closed || performance.now() > giveUpAt) break
         if (!link.ready) continue
-        throw new GatewayError('results_down', 'the subscription was refused', { cause: error })
+        if (refusalOf(error) !== undefined) {
+          this.#refusedChannel = channel
+          for (const listener of this.#onRefused) listener()
+        }
+        throw noResult('the subscription was refused', error)
       }
     }
     throw new GatewayError('results_down', 'the subscription could not be made')

@@ -1,8 +1,9 @@
-import { ErrorReply } from 'redis'
 import { KNOWN_MS, RENEW_MS, SILENT_MS, decodeAnnouncement } from '../announcement.ts'
 import { errorFields } from '../telemetry/log.ts'
 import { workersKey } from './keys.ts'
 import { exchangeModels } from './model-memory.ts'
+import { canNeverSucceed } from './record/script.ts'
+import { refusalOf } from './refusal.ts'
 import type { Announcement, WorkerField, WorkerStop } from '../announcement.ts'
 import type { ModelMemory } from '../models.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -207,7 +208,7 @@ export class Workers {
     if (problem !== this.#problem) log.warn({ error: problem }, 'workers.not_heard')
     this.#problem = problem
     // Only an operator can mend it: it is tried again on the next connection.
-    this.#isForbidden = error instanceof ErrorReply && /^(?:NOPERM|WRONGTYPE) /.test(error.message)
+    this.#isForbidden = refusalOf(error)?.needsOperator === true || canNeverSucceed(error)
     if (this.#isForbidden) directory.cannotHear()
   }
 

@@ -12,7 +12,12 @@ const MAX_UNWRITTEN_BYTES = 1024 * 1024
  * passwords have no way in.
  */
 export function createLog(level: string, destination?: DestinationStream): Log {
-  const options = { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` }
+  const options = {
+    level,
+    base: null,
+    formatters: { level: (name: string) => ({ level: name }) },
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+  }
   return pino(options, destination ?? (stdoutOnce ??= standardOutput()))
 }
 
@@ -47,13 +52,33 @@ export function errorFields(error: unknown): { error: string } {
   return { error: error instanceof Error ? withoutLogin(error.message) : 'not an Error' }
 }
 
+/** Which server a connection goes to, and by which login. Never the password. */
+export function serverFields(url: string): { server: string; user: string } {
+  const { protocol, hostname, port, pathname, username } = new URL(url)
+  const isRedis = protocol.startsWith('redis')
+  const host = `${hostname}:${port || DEFAULT_PORTS[protocol]}`
+  // The virtual host or the database.
+  const path = pathname.length > 1 ? decodeURIComponent(pathname) : ''
+  return {
+    server: host + path,
+    user: decodeURIComponent(username) || (isRedis ? 'default' : 'guest'),
+  }
+}
+
+const DEFAULT_PORTS: Readonly<Record<string, string>> = {
+  'amqp:': '5672',
+  'amqps:': '5671',
+  'redis:': '6379',
+  'rediss:': '6379',
+}
+
 /** For a fault nobody has thought of: where it came from, too. */
 export function faultFields(error: unknown): { error: string; stack?: string } {
   if (!(error instanceof Error) || error.stack === undefined) return errorFields(error)
   return { ...errorFields(error), stack: withoutLogin(error.stack) }
 }
 
-/** An address in an error may carry the password it was built from. */
+/** An address in an error may carry the password that it was made from, and that password any character. */
 function withoutLogin(text: string): string {
-  return text.replace(/\/\/[^@/\s]*@/g, '//…@')
+  return text.replace(/(?<!file:)\/\/\S*@/g, '//…@')
 }

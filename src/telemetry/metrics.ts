@@ -62,7 +62,7 @@ export function createMetrics() {
     jobSeconds: histogram('job_duration_seconds', 'From request to outcome', JOB_BUCKETS, ['mode']),
     publishes: counter(
       'publish_total',
-      'Messages by what became of them: confirmed, late (no confirm in time), lost (link gone before it), returned (no such queue), refused (queue full), not_sent',
+      'Messages by what became of them: confirmed, late (no confirm in time), lost (link gone before it), returned (no such queue), refused (queue full), too_large, not_sent',
       ['result'],
     ),
     confirmSeconds: histogram('publish_confirm_seconds', 'Publish to confirm', LINK_BUCKETS),

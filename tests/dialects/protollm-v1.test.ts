@@ -27,6 +27,25 @@ dialectConformance(dialect, {
 
 const newRun = { wireId: '1', run: 'run-1', expiresAt: new Date() }
 
+test('fields of `meta` that we do not know are carried beside the known ones', () => {
+  const more = { top_p: 0.9, response_format: { type: 'text' }, model: 'theirs' }
+  const meta = { ...capturedJob.meta, more }
+  const { body } = dialect.encodeJob({ ...capturedJob, meta }, newRun)
+  const sent = JSON.parse(body.toString()) as { kwargs: { prompt: { meta: object } } }
+  expect(sent.kwargs.prompt.meta).toEqual({
+    temperature: 0.5,
+    tokens_limit: 1000,
+    stop_words: ['stop'],
+    model: 'gpt-model',
+    top_p: 0.9,
+    response_format: { type: 'text' },
+  })
+  expect(dialect.decodeJob({ body }, 'q').job.meta).toEqual({
+    ...capturedJob.meta,
+    more: { top_p: 0.9, response_format: { type: 'text' } },
+  })
+})
+
 test('a priority is carried by the message, for the queues of newer workers', () => {
   const { priority } = dialect.encodeJob({ ...capturedJob, priority: 3 }, newRun)
   expect(priority).toBe(3)

@@ -58,8 +58,15 @@ describe('the gateway process', () => {
     const first = await startGatewayProgram(settings)
     const second = startProgram('src/main.ts', { ...settings, API_PORT: new URL(first.url).port })
     const failed = await second.log.until('gateway.start_failed')
-    expect(failed.error).toContain('EADDRINUSE')
+    expect(failed.error).toBe('API_HOST and API_PORT are no address to listen on: EADDRINUSE')
     expect(await second.ended).toBe(1)
+  })
+
+  test('on a host that is none of this machine it names the setting and not the host', async () => {
+    const gateway = startProgram('src/main.ts', { ...freshSettings(), API_HOST: '192.0.2.77' })
+    const failed = await gateway.log.until('gateway.start_failed')
+    expect(failed.error).toBe('API_HOST and API_PORT are no address to listen on: EADDRNOTAVAIL')
+    expect(await gateway.ended).toBe(1)
   })
 
   test('SIGTERM lets pending requests finish and ends with 0', async () => {

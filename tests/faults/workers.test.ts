@@ -14,6 +14,7 @@ import {
   testChannel,
   testRedis,
 } from '../support/scene.ts'
+import { speaker, startWorker, untilAborted } from '../support/worker-stub.ts'
 
 describe('F18 a result that is', () => {
   test('written twice is answered once, and the second write wakes nobody', async () => {
@@ -145,6 +146,40 @@ describe('F19 a poisoned job', () => {
     const message = await eventually('it is delivered', () => channel.get(settings.QUEUE_NAME))
     channel.nack(message, false, false)
     expect((await refused).body).toMatchObject({ status: 502, code: 'worker_failed' })
+  })
+})
+
+describe('F25 a rolling restart of the workers', () => {
+  test('uses up no delivery of a job: it is answered after more stops than DELIVERY_LIMIT', async () => {
+    const settings = {
+      ...freshSettings(),
+      QUEUE_TYPE: 'quorum',
+      DELIVERY_LIMIT: '1',
+      TIMEOUT: '25',
+    }
+    const gateway = await startGateway(settings)
+    const channel = await testChannel()
+    onTestFinished(async () => {
+      for (const queue of [settings.QUEUE_NAME, `${settings.QUEUE_NAME}.dead`]) {
+        await channel.deleteQueue(queue)
+      }
+    })
+    const asked = generate(gateway.url, 'long', 'x')
+    for (let stop = 0; stop < 5; stop += 1) {
+      let hasBegun = (): void => {}
+      const begun = new Promise<void>((resolve) => (hasBegun = resolve))
+      const endless = speaker((_, signal) => {
+        hasBegun()
+        return untilAborted(signal)
+      })
+      const { worker } = await startWorker(settings, endless)
+      await begun
+      await worker.close(0)
+    }
+    await startWorker(settings)
+    expect((await asked).body).toEqual({ content: 'echo: x' })
+    expect(gateway.log.named('job.published_again').length).toBeGreaterThan(0)
+    expect(gateway.log.named('job.given_up')).toEqual([])
   })
 })
 

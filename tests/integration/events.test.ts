@@ -303,12 +303,12 @@ describe('?stream=true', () => {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ job_id: 's-1', meta: {}, content: 'x' }),
     })
-    expect(reader.headers.get('location')).toBe('/jobs/s-1')
+    expect(reader.headers.get('location')).toBe('jobs/s-1')
     const events = await reader.all()
     expect(kinds(events)).toEqual(['status', 'delta', 'done'])
     expect(textOf(events)).toBe('echo: x')
     expect(gateway.load().pending).toBe(0)
-    const bad = await ask(`${gateway.url}/generate?stream=1`, 'POST', {
+    const bad = await ask(`${gateway.url}/generate?stream=2`, 'POST', {
       job_id: 's-2',
       meta: {},
       content: 'x',

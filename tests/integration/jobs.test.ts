@@ -18,7 +18,7 @@ describe('POST /jobs', () => {
     const { job_id: id } = body
     expect(status).toBe(202)
     expect(id).toMatch(UUID_V7)
-    expect(headers.get('location')).toBe(`/jobs/${id}`)
+    expect(headers.get('location')).toBe(`jobs/${id}`)
     const queued = {
       job_id: id,
       status: 'queued',

@@ -12,7 +12,7 @@ describe('Prefer on the seed’s routes', () => {
     const accepted = await ask(url, 'POST', body, { prefer: 'respond-async' })
     expect(accepted.status).toBe(202)
     expect(accepted.headers.get('preference-applied')).toBe('respond-async')
-    expect(accepted.headers.get('location')).toBe('/jobs/p-1')
+    expect(accepted.headers.get('location')).toBe('jobs/p-1')
     const over = await ask(url, 'POST', body, { prefer: 'wait=1' })
     expect({ status: over.status, state: over.body.status }).toEqual({
       status: 202,
@@ -39,6 +39,6 @@ describe('Prefer on the seed’s routes', () => {
     const { gateway } = await jobScene({ TIMEOUT: '1' })
     const over = await ask(`${gateway.url}/generate`, 'POST', body)
     expect(over.status).toBe(504)
-    expect(over.headers.get('location')).toBe('/jobs/p-1')
+    expect(over.headers.get('location')).toBe('jobs/p-1')
   })
 })

@@ -39,6 +39,26 @@ describe('the stub streams', () => {
     expect(await redis.ttl(streamKey('w-1'))).toBeGreaterThan(40)
   })
 
+  test('the server’s chunks beside their text, also where they have none', async () => {
+    const { settings, send, result, entries } = await workerScene()
+    await startWorker(settings, {
+      run: async (_, __, onDelta) => {
+        onDelta('', '{"a":1.0}')
+        await eventually('it is written', async () => (await entries('w-12')).length === 1)
+        onDelta('x', '{"b":2}')
+        onDelta('y', '{"c":3}')
+        return { kind: 'succeeded', content: 'xy' }
+      },
+    })
+    send('w-12', 'run-1')
+    await result('w-12')
+    const written = await entries('w-12')
+    const chunks = written.flatMap((entry) => JSON.parse(entry.chunks ?? '[]') as unknown[])
+    expect(written[0]).toEqual({ text: '', chunks: '[{"a":1.0}]', run: 'run-1' })
+    expect(chunks).toEqual([{ a: 1 }, { b: 2 }, { c: 3 }])
+    expect(written.map(({ text }) => text).join('')).toBe('xy')
+  })
+
   test('to the last half of a character', async () => {
     const { settings, send, result, said } = await workerScene()
     const cut = '🙂 cut 🙂'.slice(0, -1)

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
+import { goClient } from './compiled.ts'
 import { PYTHON_HINT, makeEnvironment, providePython } from './python.ts'
 import type { Environment } from './python.ts'
 
@@ -14,6 +15,8 @@ export async function installAll(say: (line: string) => void): Promise<Environme
   const names = readdirSync(new URL('environments', import.meta.url))
     .map((file) => file.replace(/\.txt$/, ''))
     .toSorted()
+  // Go's compiler works beside pip.
+  const go = goClient()
   const python = await providePython(say)
   if (python === undefined) return names.map((name) => ({ name, missing: PYTHON_HINT }))
   const made: Environment[] = []
@@ -22,7 +25,7 @@ export async function installAll(say: (line: string) => void): Promise<Environme
       made.push(await makeEnvironment(name, python, say))
     }
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  await Promise.all([go, ...Array.from({ length: AT_ONCE }, work)])
   return made
 }
 

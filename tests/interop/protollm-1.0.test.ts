@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { post } from '../support/http-client.ts'
 import { metricsOf } from '../support/metrics.ts'
 import { freshSettings, startGateway } from '../support/scene.ts'
 import { ask, askAll, tally, unique } from './support/ask.ts'
@@ -50,6 +51,13 @@ for (const [version, declaration] of Object.entries(VERSIONS)) {
         const asked = [await ask(url, 'anything')]
         worker.count(asked)
         expect(tally(asked)).toEqual({ 200: 1 })
+        // Its models drop what they do not know.
+        const meta = { top_p: 0.9, temperature: 0.5, response_format: { type: 'text' }, none: null }
+        const more = await post(url, '/generate', { job_id: 'more', meta, content: 'more' })
+        expect({ status: more.status, body: more.body }).toEqual({
+          status: 200,
+          body: { content: 'echo: more' },
+        })
       })
 
       test('a model that raises ends its worker: that job is a 504, and the next worker serves on', async () => {

@@ -207,7 +207,11 @@ function refusalsIn({ gateway, worker }: Scene) {
   const since = worker.log.all.findIndex(({ msg }) => msg === 'worker.consuming')
   const lines = [...gateway.log.all, ...worker.log.all.slice(since)]
   return lines
-    .filter((line) => /NOPERM|ACCESS.REFUSED|permission|_failed"/.test(JSON.stringify(line)))
+    .filter((line) => {
+      // What a worker reports is no refusal of a server.
+      const text = JSON.stringify({ ...line, code: undefined })
+      return /NOPERM|ACCESS.REFUSED|permission|_failed"/.test(text)
+    })
     .filter(({ msg }) => msg !== 'push.config_forbidden')
 }
 

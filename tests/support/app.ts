@@ -3,6 +3,7 @@ import { createApp } from '../../src/http/app.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { Lines } from '../../dev/lines.ts'
+import type { AppOptions } from '../../src/http/app-options.ts'
 import type { Answer } from '../../src/gateway/gateway.ts'
 import type { Job, Outcome } from '../../src/job.ts'
 
@@ -25,23 +26,35 @@ export const noGateway = {
   stream: () => expect.unreachable(),
   follow: () => expect.unreachable(),
 }
+/** What the OpenAI surface needs beside a gateway. */
+export const v1 = {
+  maxBodyBytes: 100_000,
+  carriesBodies: true,
+  maxPriorityOf: () => undefined,
+  unanswered: { take: async () => undefined, put: async () => {} },
+}
 export const limits = { timeoutMs: 1_000, jobTtlMs: 10_000 }
 
 /** The app over a gateway that answers as told; nothing listens. */
 export function appWith(
   run: (job: Job) => Promise<Answer> = async () => answerOf(succeeded),
   maxBodyBytes = 1_000,
+  gateway: Partial<AppOptions['gateway']> = {},
+  more: Partial<AppOptions> = {},
 ) {
   const lines = new Lines()
   const spy = vi.fn<typeof run>(run)
   const app = createApp({
-    gateway: { ...noGateway, run: spy },
+    gateway: { ...noGateway, run: spy, ...gateway },
     limits,
     queues: ['q', 'other'],
+    carriesMeta: true,
     maxBodyBytes,
+    v1,
     health: () => [{ name: 'broker', ready: false, detail: 'not connected' }],
     metrics: createMetrics(),
     log: createLog('debug', lines),
+    ...more,
   })
   const post = async (path: string, body: unknown, headers: Record<string, string> = {}) => {
     const response = await app.request(path, {

@@ -32,7 +32,7 @@ export async function ask(
   url: string,
   method: 'GET' | 'POST' | 'DELETE',
   body?: unknown,
-  headers: Record<string, string> = {},
+  headers: Record<string, string | string[]> = {},
   { signal, agent = keepAlive }: AskOptions = {},
 ): Promise<Reply> {
   // A text is sent as it is, so that it can be bad JSON.
@@ -56,7 +56,7 @@ export const post = (
   url: string,
   path: string,
   body: unknown,
-  headers: Record<string, string> = {},
+  headers: Record<string, string | string[]> = {},
   options: AskOptions = {},
 ): Promise<Reply> => ask(url + path, 'POST', body, headers, options)
 

@@ -37,7 +37,7 @@ const TAIL = 4_096
  * be treated differently.
  */
 export class LinkProxy {
-  readonly #target: URL
+  #target: URL
   readonly #server: Server
   /** With a look at what its client said first. */
   readonly #sockets = new Map<Socket, () => string>()
@@ -50,6 +50,11 @@ export class LinkProxy {
   constructor(target: string) {
     this.#target = new URL(target)
     this.#server = createServer((client) => this.#accept(client))
+  }
+
+  /** From now on, new connections lead to this server. Those that exist stay as they are. */
+  leadTo(target: string): void {
+    this.#target = new URL(target)
   }
 
   /** Begins to accept connections; returns the target's URL with the proxy's address. */

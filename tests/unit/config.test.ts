@@ -9,7 +9,7 @@ describe('readConfig', () => {
   test('without any variable it is what protollm_api assumes', () => {
     const config = readConfig({})
     expect(config).toMatchObject({
-      http: { host: '127.0.0.1', port: 6672, maxBodyBytes: 1_048_576 },
+      http: { host: '127.0.0.1', port: 6672, maxBodyBytes: 1_048_576, v1MaxBodyBytes: 12_582_912 },
       rabbitUrl: 'amqp://admin:admin@localhost:5672',
       redisUrl: 'redis://localhost:6379',
       redisPrefix: 'llm-api',
@@ -97,7 +97,7 @@ describe('readConfig', () => {
 
   test('what a 1.1 worker looks for may not be gone before its message', () => {
     const env = { DIALECT: 'protollm-v1.1', JOB_TTL_S: '7200', RESULT_TTL_S: '3600' }
-    expect(() => readConfig(env)).toThrow('RESULT_TTL_S (3600) must be at least JOB_TTL_S (7200)')
+    expect(() => readConfig(env)).toThrow('RESULT_TTL_S must be at least JOB_TTL_S')
     expect(readConfig({ ...env, DIALECT: 'celery-v2' }).dialect.name).toBe('celery-v2')
   })
 

@@ -71,7 +71,8 @@ const submit = (options: Options): Operation => ({
     header(
       'Idempotency-Key',
       'The id is made from this key, so it cannot be sent with a `job_id`. The same key with the ' +
-        'same payload joins the job or gets its outcome. With another payload it is a 422',
+        'same payload joins the job or gets its outcome. With another payload it is a 422. ' +
+        '`"order 7"` in quotes is the key `order 7`',
       { pattern: IDEMPOTENCY_KEY.source },
     ),
   ],
@@ -138,7 +139,11 @@ const FOLLOW = {
         'replica. After `done` it is a 204',
       LAST_EVENT,
     ),
-    query('after', 'The same, for a client that cannot set the header', {
+    query('lastEventId', 'The same, for a client that cannot set the header', {
+      type: 'string',
+      ...LAST_EVENT,
+    }),
+    query('after', 'The same. It counts where neither the header nor `lastEventId` is there', {
       type: 'string',
       ...LAST_EVENT,
     }),

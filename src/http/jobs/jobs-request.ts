@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { EVENT_ID } from '../../gateway/event-log.ts'
-import { headerOf } from '../context.ts'
+import { headerOf, headersOf } from '../context.ts'
 import { OWNER, idFromKey, newId } from '../job-id.ts'
 import {
   JobId,
@@ -15,6 +15,7 @@ import {
   validOrThrow,
   wholeNumber,
 } from '../native/job-request.ts'
+import { takeUnknown } from '../native/unknown-fields.ts'
 import { InvalidRequest } from '../native/validation.ts'
 import type { Context } from 'hono'
 import type { Job } from '../../job.ts'
@@ -22,7 +23,10 @@ import type { AppOptions } from '../app-options.ts'
 import type { HttpEnv } from '../context.ts'
 import type { InvalidField } from '../native/validation.ts'
 
-export const IDEMPOTENCY_KEY = /^[!-~][ -~]{0,254}$/
+/** As it stands in the header: not empty, also not between quotes. */
+export const IDEMPOTENCY_KEY = /^(?!""$)[!-~][ -~]{0,254}$/
+/** A string of RFC 9651, the form that the draft of the header asks for. */
+const QUOTED_KEY = /^"((?:[^"\\]|\\["\\])*)"$/
 export const MAX_TTL_S = 365 * 86_400
 export const ttlUpTo = (seconds: number) =>
   nullable(
@@ -52,21 +56,23 @@ export const JobRequest = v.pipe(
 /** Reads the job from body and headers. Throws an InvalidRequest with everything that is wrong with both. */
 export async function readJob(c: Context<HttpEnv>, options: AppOptions): Promise<Job> {
   const body = await readBody(c, JobRequest, options)
-  const key = headerOf(c, 'idempotency-key')
+  const keys = headersOf(c, 'idempotency-key')
   const given = 'value' in body ? body.value : undefined
   const queue = given?.queue_name ?? options.queues[0]
-  const request = validOrThrow(body, [
+  const valid = validOrThrow(body, [
     ...invalidQueue(queue, ['body', 'queue_name'], options),
     ...invalidTtl(given?.ttl, options.limits.jobTtlMs / 1000),
-    ...invalidKey(key, given?.job_id),
+    ...invalidKey(keys, given?.job_id),
   ])
+  const request = valid.value
   const { content, meta, priority, source, ttl } = request
+  const more = takeUnknown(c, valid, options)
   return {
-    id: idOf(request.job_id, key),
+    id: idOf(request.job_id, keys[0]),
     owner: OWNER,
     queue,
     messages: request.messages ?? [{ role: 'user', content: content as string }],
-    meta: metaOf(meta),
+    meta: metaOf(meta, more),
     priority,
     source,
     ttlMs: ttl === null ? undefined : ttl * 1000,
@@ -79,12 +85,16 @@ function invalidTtl(ttl: number | null | undefined, max: number): InvalidField[]
   return [{ type: 'less_than_equal', loc: ['body', 'ttl'], msg, input: ttl }]
 }
 
-function invalidKey(key: string | undefined, id: string | null | undefined): InvalidField[] {
+function invalidKey(keys: readonly string[], id: string | null | undefined): InvalidField[] {
+  const [key] = keys
   if (key === undefined) return []
   const invalid: InvalidField[] = []
-  if (!IDEMPOTENCY_KEY.test(key)) {
+  const loc = ['header', 'idempotency-key']
+  if (keys.length > 1) {
+    const msg = 'Send the header once'
+    invalid.push({ type: 'value_error', loc, msg, input: keys.join(', ') })
+  } else if (!IDEMPOTENCY_KEY.test(key)) {
     const msg = 'String should be 1 to 255 printable characters'
-    const loc = ['header', 'idempotency-key']
     invalid.push({ type: 'string_pattern_mismatch', loc, msg, input: key })
   }
   if (id != null) {
@@ -95,16 +105,23 @@ function invalidKey(key: string | undefined, id: string | null | undefined): Inv
 }
 
 const idOf = (given: string | null, key: string | undefined): string =>
-  given ?? (key === undefined ? newId() : idFromKey(key))
+  given ?? (key === undefined ? newId() : idFromKey(unquoted(key)))
+
+/** `"order 7"` and `order 7` are one key: some clients write the quotes of the draft, others do not. */
+function unquoted(key: string): string {
+  const [, inside] = QUOTED_KEY.exec(key) ?? []
+  return inside === undefined ? key : inside.replace(/\\(.)/g, '$1')
+}
 
 /**
- * The last event that the client has received, from the header or else from the query.
- * The header wins, because an EventSource that reconnects sends it to its first URL.
- * An empty value counts as absent.
+ * The last event that the client has received: from the header, else from `lastEventId` in the
+ * query, where a polyfill of EventSource writes it, else from `after`. What a client adds when it
+ * reconnects goes before what its first URL has. An empty value counts as absent.
  */
 export function lastEventOf(c: Context<HttpEnv>): string | undefined {
   const given = [
     { loc: ['header', 'last-event-id'], input: headerOf(c, 'last-event-id') },
+    { loc: ['query', 'lastEventId'], input: c.req.query('lastEventId') },
     { loc: ['query', 'after'], input: c.req.query('after') },
   ].filter(({ input }) => input)
   const wrong = given.filter(({ input = '' }) => !EVENT_ID.test(input))

@@ -55,16 +55,16 @@ async function submit(c: Context<HttpEnv>, job: Job, options: AppOptions): Promi
   const { waitMs } = preference
   if (waitMs === undefined) {
     const { view, isReplay } = await gateway.submit(job)
-    return accepted(view, preference, { headers: replayed(isReplay) })
+    return accepted(c, view, preference, { headers: replayed(isReplay) })
   }
   try {
     const client = clientOf(c.env.outgoing)
     const answer = await gateway.run(job, { client, waitMs, isKept: true })
     const { view, isReplay, stages } = answer
     const headers = { 'server-timing': serverTiming(stages), ...replayed(isReplay) }
-    return accepted(view, preference, { headers })
+    return accepted(c, view, preference, { headers })
   } catch (error) {
-    return accepted(await viewAfter(error, job, () => gateway.view(job)), preference)
+    return accepted(c, await viewAfter(error, job, () => gateway.view(job)), preference)
   }
 }
 

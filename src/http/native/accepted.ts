@@ -1,11 +1,15 @@
 import { GatewayError } from '../../errors.ts'
 import { hasEnded } from '../../job.ts'
+import { jobLocation } from '../location.ts'
 import { jobJson } from './job-json.ts'
+import type { Context } from 'hono'
 import type { Job, JobView } from '../../job.ts'
+import type { HttpEnv } from '../context.ts'
 import type { Preference } from '../prefer.ts'
 
 /** Answers with the job and the place to find it: status 200 when the job has ended, else 202. */
 export function accepted(
+  c: Context<HttpEnv>,
   view: JobView,
   { applied }: Preference,
   {
@@ -18,7 +22,7 @@ export function accepted(
     headers: {
       'content-type': 'application/json',
       'x-job-id': view.id,
-      location: `/jobs/${view.id}`,
+      location: jobLocation(c.req.path, view.id),
       ...(applied !== undefined && { 'preference-applied': applied }),
       ...headers,
     },

@@ -28,6 +28,14 @@ export const JobResponse = v.object({
   outcome: v.nullable(v.union([Success, Failure])),
 })
 
+/** The same as an event has it: a long content was sent as deltas, and is not repeated. */
+export const JobEnd = v.object({
+  ...JobResponse.entries,
+  outcome: v.nullable(
+    v.union([v.object({ ...Success.entries, content: v.optional(v.string()) }), Failure]),
+  ),
+})
+
 export function jobJson(view: JobView): v.InferOutput<typeof JobResponse> {
   const { id, status, createdAt, finishedAt, outcome } = view
   return {

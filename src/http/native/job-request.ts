@@ -6,6 +6,7 @@ import type { Context } from 'hono'
 import type { JobMeta } from '../../job.ts'
 import type { AppOptions } from '../app-options.ts'
 import type { HttpEnv } from '../context.ts'
+import type { MoreMeta } from './unknown-fields.ts'
 import type { InvalidField } from './validation.ts'
 
 /** A JSON object. `v.object` alone accepts an array as well. */
@@ -34,9 +35,18 @@ export const JobId = v.pipe(
   ),
 )
 
+/** Without a default here: the worker has to know what the client did not say. */
+const orLeftOpen = <T extends v.GenericSchema>(schema: T, protollm: string) =>
+  v.pipe(
+    v.optional(v.nullable(schema)),
+    v.description(
+      `Left out: ${protollm} for protollm and Celery workers, and for the stub whatever its own server does`,
+    ),
+  )
+
 export const Meta = object({
-  temperature: nullable(v.pipe(v.number(), v.finite()), 0.2),
-  tokens_limit: nullable(wholeNumber(-(2 ** 31), 2 ** 31 - 1), 8096),
+  temperature: orLeftOpen(v.pipe(v.number(), v.finite()), '0.2'),
+  tokens_limit: orLeftOpen(wholeNumber(-(2 ** 31), 2 ** 31 - 1), '8096'),
   stop_words: nullable(v.pipe(v.array(v.string()), v.maxLength(MAX_ITEMS)), null),
   model: nullable(v.string(), null),
 })
@@ -51,7 +61,9 @@ export const Messages = v.pipe(
   v.maxLength(MAX_ITEMS),
 )
 
-type Body<T> = { readonly value: T } | { readonly fields: readonly InvalidField[] }
+type Body<T> =
+  | { readonly value: T; /** As it was sent. */ readonly raw: unknown }
+  | { readonly fields: readonly InvalidField[] }
 
 /** The body in the form of the schema, or everything that is wrong with it. */
 export function validate<T extends v.GenericSchema>(
@@ -59,7 +71,7 @@ export function validate<T extends v.GenericSchema>(
   value: unknown,
 ): Body<v.InferOutput<T>> {
   const parsed = v.safeParse(schema, value, { abortPipeEarly: true })
-  if (parsed.success) return { value: parsed.output }
+  if (parsed.success) return { value: parsed.output, raw: value }
   return { fields: parsed.issues.map((issue) => invalidFieldOf(issue, value)) }
 }
 
@@ -72,9 +84,12 @@ export async function readBody<T extends v.GenericSchema<unknown, object>>(
   return validate(schema, await readJson(c, maxBodyBytes))
 }
 
-/** The body's value, or an InvalidRequest with everything that is wrong with the body, the query and the headers. */
-export function validOrThrow<T>(body: Body<T>, others: readonly InvalidField[]): T {
-  if ('value' in body && others.length === 0) return body.value
+/** The valid body, or an InvalidRequest with everything that is wrong with the body, the query and the headers. */
+export function validOrThrow<T>(
+  body: Body<T>,
+  others: readonly InvalidField[],
+): Extract<Body<T>, { value: T }> {
+  if ('value' in body && others.length === 0) return body
   throw new InvalidRequest('fields' in body ? [...body.fields, ...others] : others)
 }
 
@@ -89,7 +104,8 @@ export function invalidQueue(
   return [{ type: 'enum', loc, msg, input: queue }]
 }
 
-export function metaOf(meta: v.InferOutput<typeof Meta>): JobMeta {
+/** What the client left out stays `undefined`. */
+export function metaOf(meta: v.InferOutput<typeof Meta>, more: MoreMeta): JobMeta {
   const { temperature, tokens_limit: tokensLimit, stop_words: stopWords, model } = meta
-  return { temperature, tokensLimit, stopWords, model }
+  return { temperature, tokensLimit, stopWords, model, ...(more && { more }) }
 }

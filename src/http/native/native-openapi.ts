@@ -10,15 +10,14 @@ export const APPLIED = {
   },
 }
 const location = {
-  description: 'Where to find the job',
-  schema: { ...text('^/jobs/[A-Za-z0-9._~-]{1,128}$'), format: 'uri-reference' },
+  description: 'Where to find the job, relative to the URL of the request',
+  schema: { ...text('^(\\.\\./)*jobs/[A-Za-z0-9._~-]{1,128}$'), format: 'uri-reference' },
 }
 export const LOCATION = { location: { ...location, required: true } }
 export const LOCATION_IF_ACCEPTED = { location }
 const RETRY_AFTER = {
   'retry-after': {
-    description: 'Seconds',
-    required: true,
+    description: 'Seconds. Absent where the same request fails until an operator has acted',
     schema: { type: 'integer', minimum: 1 },
   },
 }
@@ -56,7 +55,7 @@ export const SUBMIT_FAILURES = {
     409,
     'The id belongs to a job with another payload, or the job was cancelled: see `code`',
   ),
-  413: problem(413, 'The body is too large'),
+  413: problem(413, 'The body is too large, or the message that would be made of it: see `code`'),
   415: problem(415, 'The content type is not JSON'),
   422: json(
     'The request is invalid, too deep or too wide: all problems at once',

@@ -1,7 +1,8 @@
+import { MAX_DELTA } from '../../gateway/delta-pieces.ts'
 import { DONE_ID } from '../../gateway/event-log.ts'
 import { STATUS } from '../errors.ts'
 import { jsonSchema } from '../openapi/openapi-parts.ts'
-import { JobResponse, STATUSES } from './job-json.ts'
+import { JobEnd, JobResponse, STATUSES } from './job-json.ts'
 import type { JsonObject } from '../openapi/openapi-parts.ts'
 
 export const schemaRef = (name: 'Problem' | 'ValidationError' | 'Job' | 'Event') => ({
@@ -61,10 +62,14 @@ const EVENT_TEXT = `One server-sent event. Its data is JSON:
 - \`status\`: the first event, the status of the job; once more when it runs
 - \`delta\`, with an id: text to append
 - \`restart\`, with an id: another attempt begins, so drop the text so far
-- \`done\`, with the id \`done\`: the last event, the job as GET /jobs/{id} answers it
+- \`done\`, with the id \`done\`: the last event, the job as GET /jobs/{id} answers it. A content
+  that would make the line longer than 60,000 bytes is left out: it is the text of the deltas
 - \`error\`, without an id: the last event of a stream that broke; reconnect to resume it
 
-\`: ping\` is a comment, sent after 15 s of silence.`
+\`: ping\` is a comment, sent after 15 s of silence. A line is shorter than 64 KB.`
+
+/** A delta that is a piece of a longer text says in its id how much of the text the client has then. */
+const DELTA_ID = idOf('(:[0-9]{1,9}(:[0-9a-f]{16})?)?')
 
 /**
  * The fields of one event, and not the text of the whole stream: OpenAPI 3.2 has
@@ -74,9 +79,9 @@ const Event = {
   description: EVENT_TEXT,
   oneOf: [
     eventOf('status', object({ status: { enum: STATUSES } })),
-    eventOf('delta', object({ text: { type: 'string' } }), idOf('')),
+    eventOf('delta', object({ text: { type: 'string', maxLength: MAX_DELTA } }), DELTA_ID),
     eventOf('restart', { type: 'object', maxProperties: 0 }, idOf('(:restart)?')),
-    eventOf('done', schemaRef('Job'), { const: DONE_ID }),
+    eventOf('done', jsonSchema(JobEnd), { const: DONE_ID }),
     eventOf('error', schemaRef('Problem')),
   ],
 }

@@ -31,6 +31,10 @@ function invalidJson(fault: UnusableJson['fault']): InvalidField {
   switch (fault.kind) {
     case 'not_json':
       return { type: 'json_invalid', loc: ['body'], msg: 'JSON decode error', input: {} }
+    case 'not_utf8': {
+      const msg = 'JSON decode error: the body is not UTF-8'
+      return { type: 'json_invalid', loc: ['body'], msg, input: {} }
+    }
     case 'too_deep': {
       const msg = `JSON should be at most ${MAX_DEPTH} levels deep`
       return { type: 'json_too_deep', loc: ['body'], msg, input: null }

@@ -52,6 +52,11 @@ export const OUTCOME_HEADERS = {
     description: 'The outcome was known before the request came',
     schema: { const: 'true' },
   },
+  'x-ignored-parameters': {
+    description:
+      'Fields of the body that had no effect, such as `max_tokens, messages[].name`. At most 20 names; `...` stands for the others',
+    schema: text('^[A-Za-z0-9_.%"\\[\\], -]+$'),
+  },
   'server-timing': {
     description: 'Milliseconds by stage',
     schema: text('^((arm|queue|read);dur=[0-9.]+, )*total;dur=[0-9.]+$'),

@@ -20,6 +20,8 @@ export function openApiDocument(contracts: readonly Contract[]): JsonObject {
   return {
     openapi: '3.1.0',
     info: { title: 'protollm-gateway', version: packageJson.version, description: DESCRIPTION },
+    // Where this document is, behind whatever prefix a proxy adds.
+    servers: [{ url: '.' }],
     paths: withRequestIds(Object.assign({}, ...paths)),
     components: {
       schemas: Object.assign({}, ...schemas),

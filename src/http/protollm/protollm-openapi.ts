@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { BOOLEAN_SCHEMA } from '../native/boolean.ts'
 import {
   ACCEPTED,
   APPLIED,
@@ -66,10 +67,7 @@ function operation(
       query('queue_name', 'One of the gateway’s queues. Without it the first one', {
         enum: queues,
       }),
-      query('stream', 'Answer with the events that GET /jobs/{id}/events has', {
-        type: 'boolean',
-        default: false,
-      }),
+      query('stream', 'Answer with the events that GET /jobs/{id}/events has', BOOLEAN_SCHEMA),
       header('Prefer', PREFER, { examples: ['wait=10', 'respond-async'] }),
     ],
     requestBody,

@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { GatewayError } from '../../errors.ts'
 import { clientOf, preferenceIn, replayed, serverTiming } from '../context.ts'
 import { accepted, viewAfter } from '../native/accepted.ts'
+import { booleanOf } from '../native/boolean.ts'
 import { jobEvents } from '../native/job-events.ts'
 import {
   JobId,
@@ -15,13 +16,16 @@ import {
   readBody,
   validOrThrow,
 } from '../native/job-request.ts'
+import { takeUnknown } from '../native/unknown-fields.ts'
 import { OWNER } from '../job-id.ts'
+import { jobLocation } from '../location.ts'
 import { sendEvents } from '../sse.ts'
 import type { Context } from 'hono'
 import type { Answer } from '../../gateway/gateway.ts'
 import type { Job } from '../../job.ts'
 import type { AppOptions } from '../app-options.ts'
 import type { HttpEnv } from '../context.ts'
+import type { MoreMeta } from '../native/unknown-fields.ts'
 import type { Preference } from '../prefer.ts'
 
 export const GenerateRequest = object({
@@ -42,16 +46,16 @@ export const ChatRequest = object({
 export function protollmRoutes(options: AppOptions): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>()
   routes.post('/generate', async (c) => {
-    const { value, queue, isStream } = await readRequest(c, GenerateRequest, options)
+    const { value, more, queue, isStream } = await readRequest(c, GenerateRequest, options)
     // protollm_api also sends the prompt as a chat of one message.
     const messages = [{ role: 'user', content: value.content }]
-    const job = jobOf(value, { queue, messages, source: 'local' })
+    const job = jobOf(value, { more, queue, messages, source: 'local' })
     return isStream ? stream(c, job, options) : answer(c, job, options)
   })
   routes.post('/chat_completion', async (c) => {
-    const { value, queue, isStream } = await readRequest(c, ChatRequest, options)
+    const { value, more, queue, isStream } = await readRequest(c, ChatRequest, options)
     const { messages, source } = value
-    const job = jobOf(value, { queue, messages, source })
+    const job = jobOf(value, { more, queue, messages, source })
     return isStream ? stream(c, job, options) : answer(c, job, options)
   })
   return routes
@@ -59,6 +63,7 @@ export function protollmRoutes(options: AppOptions): Hono<HttpEnv> {
 
 interface ProtollmRequest<T> {
   readonly value: T
+  readonly more: MoreMeta
   readonly queue: string
   readonly isStream: boolean
 }
@@ -67,25 +72,33 @@ interface ProtollmRequest<T> {
 async function readRequest<T extends v.GenericSchema<unknown, object>>(
   c: Context<HttpEnv>,
   schema: T,
-  options: Pick<AppOptions, 'queues' | 'maxBodyBytes'>,
+  options: Pick<AppOptions, 'queues' | 'maxBodyBytes' | 'carriesMeta'>,
 ): Promise<ProtollmRequest<v.InferOutput<T>>> {
   const body = await readBody(c, schema, options)
   const queue = c.req.query('queue_name') ?? options.queues[0]
   const stream = c.req.query('stream') ?? 'false'
+  const isStream = booleanOf(stream)
   const invalid = invalidQueue(queue, ['query', 'queue_name'], options)
-  if (stream !== 'true' && stream !== 'false') {
-    const msg = "Input should be 'true' or 'false'"
+  if (isStream === undefined) {
+    const msg = 'Input should be a valid boolean, unable to interpret input'
     invalid.push({ type: 'bool_parsing', loc: ['query', 'stream'], msg, input: stream })
   }
-  return { value: validOrThrow(body, invalid), queue, isStream: stream === 'true' }
+  const valid = validOrThrow(body, invalid)
+  const more = takeUnknown(c, valid, options)
+  return { value: valid.value, more, queue, isStream: isStream === true }
 }
 
 function jobOf(
   request: Pick<v.InferOutput<typeof GenerateRequest>, 'job_id' | 'priority' | 'meta'>,
-  { queue, messages, source }: Pick<Job, 'queue' | 'messages' | 'source'>,
+  {
+    more,
+    queue,
+    messages,
+    source,
+  }: Pick<Job, 'queue' | 'messages' | 'source'> & { readonly more: MoreMeta },
 ): Job {
   const { job_id, priority, meta } = request
-  return { id: job_id, owner: OWNER, queue, messages, meta: metaOf(meta), priority, source }
+  return { id: job_id, owner: OWNER, queue, messages, meta: metaOf(meta, more), priority, source }
 }
 
 /** Answers with the content, or with the place to find the job if the client prefers that. */
@@ -95,7 +108,7 @@ async function answer(c: Context<HttpEnv>, job: Job, options: AppOptions): Promi
   const preference = preferenceIn(c, options.limits.timeoutMs)
   if (preference.isAsync) {
     const { view, isReplay } = await gateway.submit(job)
-    return accepted(view, preference, { status: 202, headers: replayed(isReplay) })
+    return accepted(c, view, preference, { status: 202, headers: replayed(isReplay) })
   }
   const { waitMs } = preference
   const isKept = waitMs !== undefined
@@ -106,7 +119,7 @@ async function answer(c: Context<HttpEnv>, job: Job, options: AppOptions): Promi
   } catch (error) {
     if (!isKept || !(error instanceof GatewayError) || error.code !== 'timed_out') throw error
     const view = await viewAfter(error, job, () => gateway.view(job))
-    return accepted(view, preference, { status: 202 })
+    return accepted(c, view, preference, { status: 202 })
   }
 }
 
@@ -115,7 +128,9 @@ async function stream(c: Context<HttpEnv>, job: Job, options: AppOptions): Promi
   const { gateway, log } = options
   c.env.jobId = job.id
   const events = gateway.stream(job, { client: clientOf(c.env.outgoing) })
-  return sendEvents(c, events, jobEvents(c, log), { location: `/jobs/${job.id}` })
+  return sendEvents(c, events, jobEvents(c, log), {
+    location: jobLocation(c.req.path, job.id),
+  })
 }
 
 function content(

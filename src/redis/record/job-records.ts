@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ErrorReply } from 'redis'
-import { GatewayError } from '../../errors.ts'
+import { noResult } from '../refusal.ts'
 import { RECORD_SUFFIX } from './record.ts'
 import { claimCall, claimOf } from './claim.ts'
 import { READ_WITHIN_MS } from './lua.ts'
@@ -97,7 +97,7 @@ export class JobRecords {
       // Under a fresh run: a request that has joined this one may just be reading what is deleted.
       return await this.#claimByScript({ ...request, run: randomUUID() }, request.run)
     } catch (cause) {
-      throw new GatewayError('results_down', 'the job could not be claimed', { cause })
+      throw noResult('the job could not be claimed', cause)
     }
   }
 
@@ -203,14 +203,18 @@ export class JobRecords {
    * Cancels the job, with `values` as its result: at once, or when `asker` was the last that
    * waits for it. `isSure`: a result that exists is known to be this run's.
    */
-  end(
+  async end(
     keys: JobKeys,
     run: string,
     values: Values,
     leaving?: { readonly asker: string; readonly isSure: boolean },
   ): Promise<EndReply> {
     const ask = { ...this.#kind, run, ...leaving }
-    return this.#client.endJob({ keys, ask, values: argumentsOf(values) })
+    try {
+      return await this.#client.endJob({ keys, ask, values: argumentsOf(values) })
+    } catch (cause) {
+      throw noResult('the job could not be cancelled', cause)
+    }
   }
 
   /** Writes a result as a worker does. `run` is '' where its message names none. */
@@ -228,6 +232,16 @@ export class JobRecords {
   mayRun({ keys, run }: RunOfJob, isRedelivered: boolean, running: Values): Promise<MayRunReply> {
     const ask = { ...this.#kind, run, isRedelivered }
     return this.#client.mayRunJob({ keys, ask, values: argumentsOf(running) })
+  }
+
+  /** A worker that stops in order gives the job back: that is no try that failed. */
+  async giveBack({ keys, run }: RunOfJob): Promise<void> {
+    await this.#client.giveBackJob({ keys, ask: { run } })
+  }
+
+  /** How long a job that was given back in order may still wait and run, in ms; 0 for every other job. */
+  returned({ keys, run }: RunOfJob, isForgotten = false): Promise<number> {
+    return this.#client.returnedJob({ keys, ask: { run, isForgotten } })
   }
 
   /** The refusal of a script stays the same, however often it is called. */

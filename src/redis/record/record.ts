@@ -52,6 +52,8 @@ export interface JobRecord {
   readonly entry?: string
   /** When it was last taken over, in ms by the clock of Redis. */
   readonly since?: number
+  /** How often workers that stopped in order gave the job back. Absent: never since it was published. */
+  readonly returned?: number
   /** Nothing of an earlier run is left beside it. Absent: not known. */
   readonly clean?: true
   /**

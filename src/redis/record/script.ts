@@ -55,6 +55,15 @@ export const argumentsOf = (values: Values): string[] => values.map((value) => v
 const BEFORE_REASON =
   /^ERR Error running script \(call to \w+\): @user_script:\d+: (?:@user_script: \d+: )?-?/
 
+/** What Redis 7 and Valkey put behind the reason. */
+const AFTER_REASON = / script: (?:\w+, )?on @user_script:\d+\.$/
+
+/** Why Redis refused, without the place in the script. Before 7.0, a reason of a script itself has no code. */
+export function reasonOf({ message }: Error): string {
+  const reason = message.replace(BEFORE_REASON, '').replace(AFTER_REASON, '')
+  return reason.startsWith('The user executing the script') ? `ERR ${reason}` : reason
+}
+
 /** Reasons that lie in the record: another type, another version, or not of the form that the script takes it for. */
 const IN_RECORD =
   /^(?:WRONGTYPE|RECORD) |^(?:ERR )?(?:user_script:\d+: |Error compiling|.*arguments must be strings or integers|value is not an integer|invalid expire time)/

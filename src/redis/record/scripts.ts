@@ -4,6 +4,7 @@ import { dropForeign } from './drop-foreign.ts'
 import { end } from './end.ts'
 import { expireUnread } from './expire-unread.ts'
 import { finish } from './finish.ts'
+import { giveBack, returned } from './give-back.ts'
 import { markPublished } from './mark-published.ts'
 import { mayRun } from './may-run.ts'
 import { read } from './read.ts'
@@ -19,10 +20,12 @@ export const scripts = {
   endJob: end,
   expireUnread,
   finishJob: finish,
+  giveBackJob: giveBack,
   markPublished,
   mayRunJob: mayRun,
   readJob: read,
   releaseJob: release,
   renewAsker: renew,
+  returnedJob: returned,
   viewJob: view,
 }

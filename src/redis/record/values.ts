@@ -1,5 +1,6 @@
 import { ErrorReply, RESP_TYPES } from 'redis'
 import { GatewayError } from '../../errors.ts'
+import { noResult } from '../refusal.ts'
 import type { RedisClient } from '../connection.ts'
 
 /** Values are read in pieces of this size, so that a large result delays neither other reads nor the watchdog's PING. */
@@ -45,5 +46,5 @@ export function readError(error: unknown): GatewayError {
   if (error instanceof ErrorReply && error.message.startsWith('WRONGTYPE')) {
     return new GatewayError('bad_result', 'the result is not a string', { cause: error })
   }
-  return new GatewayError('results_down', 'the result could not be read', { cause: error })
+  return noResult('the result could not be read', error)
 }

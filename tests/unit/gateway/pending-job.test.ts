@@ -36,6 +36,35 @@ describe('a job whose id is free', () => {
     expect(watch.end).toHaveBeenCalledOnce()
   })
 
+  test('of which the broker says nothing is of unknown acceptance, unless its outcome has come', async () => {
+    for (const found of [OPEN, DONE]) {
+      const { begin, reads, publishes, broker, records } = coreScene()
+      const pending = begin()
+      await settled()
+      reads.push(found)
+      broker.publish.mock.calls[0]?.[0].onLate?.()
+      await settled()
+      const expected =
+        found === OPEN ? { error: { code: 'acceptance_unknown' } } : { outcome: { content: 'x' } }
+      expect(pending.waiters.ending).toMatchObject(expected)
+      publishes[0]?.confirm('confirmed')
+      await settled()
+      // Told that nothing is known, the client comes again, perhaps to another replica.
+      expect(records.markPublished).toHaveBeenCalledTimes(found === OPEN ? 1 : 0)
+    }
+  })
+
+  test('and whose late answer is a refusal is released', async () => {
+    const { begin, publishes, broker, records } = coreScene()
+    begin()
+    await settled()
+    broker.publish.mock.calls[0]?.[0].onLate?.()
+    await settled()
+    publishes[0]?.refuse(refusal)
+    await settled()
+    expect(records.release).toHaveBeenCalledOnce()
+  })
+
   test('has its outcome before the broker’s confirm: the wait does not stand behind it', async () => {
     const { begin, hint, reads, publishes, records } = coreScene()
     const pending = begin()

@@ -29,7 +29,7 @@ function publishing(isUnwanted = (): boolean => false) {
       return isUnwanted()
     },
   }
-  const sent = publishUntilKnown(parts, claimant, claim, demand)
+  const sent = publishUntilKnown(parts, claimant, claim, { demand, onLate: () => {} })
   const messages = () => broker.publish.mock.calls.map(([message]) => message)
   return { sent, broker, link, publishes, messages }
 }
@@ -115,6 +115,14 @@ describe('a message whose confirm was lost', () => {
     publishes[1]?.refuse(refusal)
     expect(await sent).toEqual({ kind: 'unknown' })
     expect(messages()).toHaveLength(2)
+  })
+
+  test('will not run where the second was too large: the first was as large', async () => {
+    const { sent, publishes } = publishing()
+    await lose(publishes, 1)
+    const error = new GatewayError('message_too_large', 'too large')
+    publishes[1]?.refuse(error)
+    expect(await sent).toEqual({ kind: 'refused', error })
   })
 
   test('is sent a third time, where the second was refused because the link was lost again', async () => {

@@ -15,13 +15,16 @@ import type { Entry } from '../../support/stream.ts'
 
 const END: Entry = { isEnd: true, run: 'r1' }
 
+/** Comes in more than one piece, with a cut in the middle of a character. */
+const LONG = 'c' + '👋'.repeat(5_000)
+
 /** One job, of which everything depends on the seed alone. */
 function storyOf(seed: number) {
   const random = randomOf(seed)
   const pick = pickOf(random)
   const stream = new MemoryStream(pick([1, 2, 3, 100]))
   const entries = Array.from({ length: Math.floor(random() * 12) }, (): Entry => ({
-    text: pick(['', 'a', 'ab', 'b', '\ud83d', '\ude42']),
+    text: pick(['', 'a', 'ab', 'b', '\ud83d', '\ude42', LONG]),
     run: pick(['r1', 'r1', 'r1', undefined, undefined, 'r0']),
     writer: pick(['v', 'v', 'w', undefined]),
     attempt: pick([1, 1, 1, 2, 2, 3]),

@@ -22,7 +22,36 @@ describe('every answer', () => {
       job_id: 'j',
       request_id: reply.headers.get('x-request-id'),
     })
-    expect(lines.named('http.request')).toMatchObject([{ status, jobId: 'j' }])
+    const level = status === 503 ? 'warn' : 'info'
+    expect(lines.named('http.request')).toMatchObject([{ status, code, jobId: 'j', level }])
+  })
+
+  test('the log has the type of the first fault of an invalid request, and no code of a good one', async () => {
+    const { post, lines } = appWith()
+    await post('/generate', { ...valid, meta: 1, content: 2 })
+    await post('/generate?stream=maybe', valid)
+    await post('/generate', '{')
+    await post('/generate', valid)
+    expect(lines.named('http.request').map(({ status, code }) => [status, code])).toEqual([
+      [422, 'model_attributes_type'],
+      [422, 'bool_parsing'],
+      [422, 'json_invalid'],
+      [200, undefined],
+    ])
+  })
+
+  test('is stored by no cache, unless it is a file that stays the same', async () => {
+    const { app, post } = appWith()
+    for (const path of ['/livez', '/readyz', '/metrics', '/openapi.json', '/docs', '/nowhere']) {
+      const { headers } = await app.request(path)
+      expect([path, headers.get('cache-control')]).toEqual([path, 'no-store'])
+    }
+    for (const body of [valid, {}]) {
+      expect((await post('/generate', body)).headers.get('cache-control')).toBe('no-store')
+    }
+    expect((await app.request('/generate')).headers.get('cache-control')).toBe('no-store')
+    const asset = await app.request('/docs/swagger-ui.css')
+    expect(asset.headers.get('cache-control')).toBe('public, max-age=86400')
   })
 
   test('a fault of ours reveals nothing, and is logged with its stack', async () => {
@@ -58,10 +87,14 @@ describe('every answer', () => {
 
 describe('operations', () => {
   test('liveness is of the process alone, readiness of all parts', async () => {
-    const { app } = appWith()
+    const { app, lines } = appWith()
     expect((await app.request('/livez')).status).toBe(200)
     const ready = await app.request('/readyz')
     expect(ready.status).toBe(503)
+    expect(lines.named('http.request')).toMatchObject([
+      { level: 'info' },
+      { level: 'warn', status: 503 },
+    ])
     expect(await ready.json()).toEqual({
       status: 'not ready',
       parts: [{ name: 'broker', ready: false, detail: 'not connected' }],

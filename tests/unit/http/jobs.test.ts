@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { appWith } from '../../support/app.ts'
+import { post } from '../../support/http-client.ts'
+import { listen } from '../../support/listen.ts'
+import type { Job } from '../../../src/job.ts'
 
 describe('where GET /jobs/{id}/events resumes', () => {
   const events = (query: string, header?: string) =>
@@ -18,11 +21,19 @@ describe('where GET /jobs/{id}/events resumes', () => {
     expect(await places('', 'x')).toEqual(['header.last-event-id'])
     expect(await places('?after=x', 'done')).toEqual(['query.after'])
     expect(await places('?after=x', 'y')).toEqual(['header.last-event-id', 'query.after'])
+    expect(await places('?lastEventId=x&after=y')).toEqual(['query.lastEventId', 'query.after'])
   })
 
   test('the header goes before the query, and an empty one says nothing', async () => {
     expect((await events('?after=1-1', 'done')).status).toBe(204)
     expect((await events('?after=done', '')).status).toBe(204)
+  })
+
+  test('lastEventId goes before after, because a client adds it to the URL that it began with', async () => {
+    expect((await events('?after=1-1&lastEventId=done')).status).toBe(204)
+    expect((await events('?lastEventId=done')).status).toBe(204)
+    expect((await events('?lastEventId=&after=done')).status).toBe(204)
+    expect((await events('?lastEventId=1-1', 'done')).status).toBe(204)
   })
 })
 
@@ -72,6 +83,69 @@ describe('POST /jobs', () => {
           input: expect.anything(),
         },
       ])
+    }
+  })
+})
+
+describe('an Idempotency-Key', () => {
+  const view = { status: 'queued', createdAt: 1, finishedAt: null, outcome: null } as const
+  function scene() {
+    const submit = async ({ id }: Job) => ({ view: { id, ...view }, isReplay: false })
+    return appWith(undefined, 1_000, { submit })
+  }
+  const idBy = async (key: string) => {
+    const { status, json } = await scene().post(
+      '/jobs',
+      { content: 'x' },
+      { 'idempotency-key': key },
+    )
+    return status === 202 ? json.job_id : status
+  }
+
+  test('in quotes is the key between them', async () => {
+    expect(await idBy('order-7')).toMatch(/^key-/)
+    expect(await idBy('"order-7"')).toBe(await idBy('order-7'))
+    expect(await idBy(String.raw`"a \"b\" \\ c"`)).toBe(await idBy(String.raw`a "b" \ c`))
+  })
+
+  test('whose quotes are no pair is taken as it stands', async () => {
+    const plain = await idBy('order-7')
+    for (const key of ['"order-7', 'order-7"', '""order-7""', '"a"b"', String.raw`"order-7\"`]) {
+      expect(await idBy(key)).toMatch(/^key-/)
+      expect(await idBy(key)).not.toBe(plain)
+    }
+  })
+
+  test('of nothing, also between quotes, is a 422', async () => {
+    expect(await idBy('')).toBe(422)
+    expect(await idBy('""')).toBe(422)
+    expect(await idBy('"')).toMatch(/^key-/)
+  })
+
+  test('that is sent twice is a 422, also where both are the same', async () => {
+    const url = await listen(scene().app)
+    for (const keys of [
+      ['a', 'b'],
+      ['k', '"k"'],
+      ['k', 'k'],
+    ]) {
+      const { status, body } = await post(
+        url,
+        '/jobs',
+        { content: 'x' },
+        { 'idempotency-key': keys },
+      )
+      expect({ status, detail: body.detail }).toEqual({
+        status: 422,
+        detail: [
+          {
+            type: 'value_error',
+            loc: ['header', 'idempotency-key'],
+            msg: 'Send the header once',
+            input: keys.join(', '),
+          },
+        ],
+      })
     }
   })
 })

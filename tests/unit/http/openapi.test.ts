@@ -2,16 +2,20 @@ import { describe, expect, test } from 'vitest'
 import { EVENT_ID, positionOf } from '../../../src/gateway/event-log.ts'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { createApp } from '../../../src/http/app.ts'
+import { booleanOf } from '../../../src/http/native/boolean.ts'
 import { STATUS } from '../../../src/http/errors.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
-import { limits, noGateway } from '../../support/app.ts'
+import { limits, noGateway, v1 } from '../../support/app.ts'
 import { createLog } from '../../../src/telemetry/log.ts'
 
 const app = createApp({
   gateway: noGateway,
   limits,
   queues: ['q', 'other'],
+  carriesMeta: true,
   maxBodyBytes: 1,
+  v1,
+  models: { route: () => undefined, settlesInMs: () => 0, all: () => [] },
   health: () => [],
   metrics: createMetrics(),
   log: createLog('silent'),
@@ -24,9 +28,14 @@ const document = (await (await app.request('/openapi.json')).json()) as {
 }
 interface Operation {
   operationId: string
-  parameters?: { name: string; in: string; schema: { pattern?: string; enum?: string[] } }[]
+  parameters?: { name: string; in: string; schema: ParameterSchema }[]
   requestBody?: { content: Record<string, { schema: Schema }> }
   responses: Record<string, Answer>
+}
+interface ParameterSchema {
+  pattern?: string
+  enum?: string[]
+  anyOf?: { pattern?: string }[]
 }
 interface Answer {
   headers: Record<string, object>
@@ -53,8 +62,8 @@ describe('/openapi.json', () => {
   test('describes every route of the API and no other', () => {
     const described = operations.map(({ route }) => route)
     const served = app.routes
-      .filter(({ method, path }) => method !== 'ALL' && !/^\/(docs|openapi)/.test(path))
-      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`)
+      .filter(({ method, path }) => method !== 'ALL' && !/^\/(docs|openapi|$)/.test(path))
+      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)(\{[^}]+\})?/g, '{$1}')}`)
     expect(described.toSorted()).toEqual([...new Set(served)].toSorted())
   })
 
@@ -80,7 +89,7 @@ describe('/openapi.json', () => {
     expect(taken).toEqual([
       ['Prefer', 'Idempotency-Key'],
       ['id', 'Prefer'],
-      ['id', 'Last-Event-ID', 'after'],
+      ['id', 'Last-Event-ID', 'lastEventId', 'after'],
       ['queue_name', 'stream', 'Prefer'],
     ])
   })
@@ -112,7 +121,7 @@ describe('/openapi.json', () => {
   })
 
   test('takes for the id of an event what the gateway does, or nothing', () => {
-    for (const name of ['Last-Event-ID', 'after']) {
+    for (const name of ['Last-Event-ID', 'lastEventId', 'after']) {
       const pattern = new RegExp(parameter('job_events', name)?.pattern ?? 'none')
       for (const id of ['1-1', '0-0', '17-0:restart', 'x', '1', '1-1 ', '1-1:done', 'adone']) {
         expect([id, pattern.test(id)]).toEqual([id, positionOf(id) !== undefined])
@@ -120,6 +129,14 @@ describe('/openapi.json', () => {
       for (const id of ['done', '']) expect(pattern.test(id)).toBe(true)
     }
     expect(EVENT_ID.test('done')).toBe(true)
+  })
+
+  test('takes for `stream` every spelling of a boolean that the gateway takes, and no other', () => {
+    const { anyOf = [] } = parameter('generate', 'stream') ?? {}
+    const pattern = new RegExp(anyOf.find((one) => one.pattern !== undefined)?.pattern ?? 'none')
+    for (const text of ['True', 'FALSE', '1', '0', 'oN', 'off', 'Y', 'n', '2', '', 'truey', ' t']) {
+      expect([text, pattern.test(text)]).toEqual([text, booleanOf(text) !== undefined])
+    }
   })
 
   test('has a request id on every answer, and on every error its status with the codes of that', () => {

@@ -1,19 +1,21 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { answerOf, appWith, valid } from '../../support/app.ts'
+import { listen } from '../../support/listen.ts'
+import type { JobEvent } from '../../../src/job.ts'
 
 describe('POST /generate', () => {
-  test('is a chat of one message with the defaults of protollm_api', async () => {
+  test('is a chat of one message, and says what the client left open', async () => {
     const { post, run } = appWith()
     const { status, json, headers } = await post('/generate', valid)
     expect({ status, json }).toEqual({ status: 200, json: { content: 'fine' } })
     expect(headers.get('content-type')).toBe('application/json')
     expect(headers.get('server-timing')).toBe('arm;dur=0.50, total;dur=2.00')
-    expect(run.mock.calls[0]?.[0]).toEqual({
+    expect(run.mock.calls[0]?.[0]).toStrictEqual({
       id: 'j',
       owner: '',
       queue: 'q',
       messages: [{ role: 'user', content: 'x' }],
-      meta: { temperature: 0.2, tokensLimit: 8096, stopWords: null, model: null },
+      meta: { temperature: undefined, tokensLimit: undefined, stopWords: null, model: null },
       priority: null,
       source: 'local',
     })
@@ -31,13 +33,63 @@ describe('POST /generate', () => {
     })
   })
 
-  test('fields nobody asked for are dropped, __proto__ among them', async () => {
+  test('a field __proto__ reaches nothing', async () => {
     const { post, run } = appWith()
-    const body = '{"job_id":"j","meta":{"__proto__":{"x":1},"seed":1},"content":"x","__proto__":{}}'
-    expect((await post('/generate', body)).status).toBe(200)
+    const body = '{"job_id":"j","meta":{"__proto__":{"x":1}},"content":"x","__proto__":{}}'
+    const { status, headers } = await post('/generate', body)
+    expect({ status, ignored: headers.get('x-ignored-parameters') }).toEqual({
+      status: 200,
+      ignored: 'meta.__proto__, __proto__',
+    })
     expect(Object.keys(run.mock.calls[0]?.[0].meta ?? {})).toHaveLength(4)
     expect(({} as { x?: number }).x).toBeUndefined()
   })
+
+  test.each(['True', 'TRUE', 'true', '1', 'on', 'yes', 'YES', 't', 'y'])(
+    '?stream=%s answers with events',
+    async (text) => {
+      const events = vi.fn<() => AsyncGenerator<readonly JobEvent[]>>(async function* () {
+        yield [{ kind: 'delta', id: '1-1', text: 'fine' }]
+      })
+      const url = await listen(appWith(undefined, 1_000, { stream: events }).app)
+      const reply = await fetch(`${url}/generate?stream=${text}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(valid),
+      })
+      expect(reply.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
+      expect(await reply.text()).toContain('data: {"text":"fine"}')
+      expect(events).toHaveBeenCalledTimes(1)
+    },
+  )
+
+  test.each(['False', 'false', '0', 'OFF', 'no', 'f', 'N'])(
+    '?stream=%s waits for the outcome',
+    async (text) => {
+      const { status, json } = await appWith().post(`/generate?stream=${text}`, valid)
+      expect({ status, json }).toEqual({ status: 200, json: { content: 'fine' } })
+    },
+  )
+
+  test.each(['', 'truey', '2', 'null', ' true', 'ja'])(
+    '?stream=%s is a 422 in the words of pydantic',
+    async (input) => {
+      const { post, run } = appWith()
+      const reply = await post(`/generate?stream=${encodeURIComponent(input)}`, valid)
+      expect(reply.json.detail).toEqual([
+        {
+          type: 'bool_parsing',
+          loc: ['query', 'stream'],
+          msg: 'Input should be a valid boolean, unable to interpret input',
+          input,
+        },
+      ])
+      expect({ status: reply.status, asked: run.mock.calls.length }).toEqual({
+        status: 422,
+        asked: 0,
+      })
+    },
+  )
 
   test.each([
     [{ kind: 'failed', type: 'E', message: 'm' }, 502, 'worker_failed'],
