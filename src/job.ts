@@ -39,11 +39,12 @@ export interface EngineRequest {
   readonly body: string
 }
 
-/** How the model is asked to generate; `null` leaves it to the worker. */
+/** How the model is asked to generate. The client's own `null` leaves it to the worker. */
 export interface JobMeta {
-  readonly temperature: number | null
-  /** The most tokens the answer may have. */
-  readonly tokensLimit: number | null
+  /** `undefined`: the client did not say. The wire format has its own default for that. */
+  readonly temperature: number | null | undefined
+  /** The most tokens the answer may have; `undefined` as above. */
+  readonly tokensLimit: number | null | undefined
   readonly stopWords: readonly string[] | null
   readonly model: string | null
   /** Fields of the client's own, for a worker that knows them. Absent where there are none. */

@@ -62,6 +62,7 @@ export default defineConfig({
             'tests/e2e/{streams,load}.test.ts',
             'tests/integration/claims.test.ts',
             'tests/unit/settings-fuzz.test.ts',
+            'tests/unit/worker-stub/random-sse.test.ts',
             'tests/faults/{redis,probe,broker,gateway}.test.ts',
           ),
           ...withServers,

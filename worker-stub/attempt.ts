@@ -7,6 +7,7 @@ import type { MayRunReply } from '../src/redis/record/may-run.ts'
 import type { Answers } from './answers.ts'
 import type { Cancels } from './cancels.ts'
 import type { Engine } from './engine.ts'
+import type { ServerWatch } from './server-watch.ts'
 
 /** A message from the queue. */
 export interface Task {
@@ -15,6 +16,8 @@ export interface Task {
   /** Empty when the message names none. */
   readonly run: string
   readonly isRedelivered: boolean
+  /** When the job's life is over, by `performance.now()`; absent where its message does not say. */
+  readonly endsAt?: number
 }
 
 export interface AttemptOptions {
@@ -22,11 +25,16 @@ export interface AttemptOptions {
   readonly cancels: Cancels
   readonly redis: RedisConnection
   readonly engine: Engine
+  /** Of an engine that asks another program. */
+  readonly server: ServerWatch | undefined
   readonly resultTtlMs: number
   readonly log: Log
   /** Rejects the attempt, whose job is then another worker's. */
   readonly stop: AbortSignal
 }
+
+/** For so long a job waits whose message does not say how long it lives. */
+const UNKNOWN_LIFE_MS = 3_600_000
 
 /** Why an engine is aborted whose job nobody wants any more: unlike a stopped one, it is over. */
 const CANCELLED = new DOMException('the job was cancelled', 'AbortError')
@@ -65,7 +73,7 @@ async function engineEnd(
     const reply = await answers.mayRun(wireId, run, isRedelivered)
     if (reply !== 'run') return reply
     abort.signal.throwIfAborted()
-    const outcome = await runEngine(task, options, abort.signal)
+    const outcome = await runUntilEnd(task, options, abort.signal)
     return abort.signal.reason === CANCELLED ? undefined : outcome
   } catch (error) {
     if (abort.signal.reason === CANCELLED) return undefined
@@ -73,6 +81,22 @@ async function engineEnd(
   } finally {
     watch.end()
     stop.removeEventListener('abort', onStop)
+  }
+}
+
+/** Once more where the engine's server was away and is back. */
+async function runUntilEnd(
+  task: Task,
+  options: AttemptOptions,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { isRedelivered, endsAt = performance.now() + UNKNOWN_LIFE_MS } = task
+  const leftMs = (): number => endsAt - performance.now()
+  for (;;) {
+    const ttlMs = task.endsAt === undefined ? task.job.ttlMs : Math.max(1, leftMs())
+    const outcome = await runEngine({ ...task, job: { ...task.job, ttlMs } }, options, signal)
+    const ended = { outcome, isRedelivered, leftMs: leftMs(), signal }
+    if (!(await options.server?.shouldRunAgain(ended))) return outcome
   }
 }
 

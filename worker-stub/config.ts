@@ -26,6 +26,9 @@ const workerSettings = {
   INNER_LLM_URL: v.optional(innerLlmUrl, 'localhost:8670'),
   INNER_LLM_MODEL: v.optional(text),
   INNER_LLM_API_KEY: v.optional(headerValue),
+  INNER_LLM_TEMPERATURE: v.optional(number(0, 100)),
+  INNER_LLM_MAX_TOKENS: v.optional(integer(1, 2 ** 31 - 1)),
+  INNER_LLM_RETRY_S: v.optional(number(0, 86_400), '60'),
 } as const
 
 /** Every setting of the stub by name, for the test that holds .env.example and README against it. */
@@ -37,6 +40,7 @@ export type WorkerConfig = ReturnType<typeof readWorkerConfig>
 export function readWorkerConfig(env: Env) {
   const set = readSettings(workerSettings, env)
   const { INNER_LLM_MODEL: model, INNER_LLM_API_KEY: apiKey } = set
+  const { INNER_LLM_TEMPERATURE: temperature, INNER_LLM_MAX_TOKENS: maxTokens } = set
   const problems = new Problems()
   const servers = serversOf(set, problems)
   problems.throwIfAny()
@@ -57,6 +61,9 @@ export function readWorkerConfig(env: Env) {
       url: set.INNER_LLM_URL,
       ...(model !== undefined && { model }),
       ...(apiKey !== undefined && { apiKey }),
+      ...(temperature !== undefined && { temperature }),
+      ...(maxTokens !== undefined && { maxTokens }),
+      patienceMs: set.INNER_LLM_RETRY_S * 1000,
     },
   } as const
 }

@@ -4,6 +4,8 @@ import { errorFields } from '../src/telemetry/log.ts'
 import { Answers } from './answers.ts'
 import { attempt } from './attempt.ts'
 import { Cancels } from './cancels.ts'
+import { Intake } from './intake.ts'
+import { GiveBack, ServerWatch } from './server-watch.ts'
 import type { Channel, ChannelModel, ConsumeMessage, RecoveringChannelModel } from 'amqplib'
 import type { Dialect, QueueOptions } from '../src/dialect.ts'
 import type { RedisConnection } from '../src/redis/connection.ts'
@@ -38,8 +40,9 @@ export class Worker {
   readonly #stop = new AbortController()
   readonly #cancels: Cancels
   readonly #attempt: AttemptOptions
+  readonly #intake: Intake
+  readonly #server: ServerWatch | undefined
   #model: RecoveringChannelModel | undefined
-  #stopConsuming: (() => Promise<unknown>) | undefined
   #isStopping = false
 
   constructor(options: WorkerOptions) {
@@ -49,7 +52,19 @@ export class Worker {
     setMaxListeners(0, stop)
     this.#cancels = new Cancels(options)
     const answers = new Answers(options, stop)
-    this.#attempt = { ...options, answers, cancels: this.#cancels, stop }
+    this.#intake = new Intake(options.queue, (channel, message) => {
+      this.#track(this.#take(channel, message))
+    })
+    const { engine, log } = options
+    this.#server =
+      engine.server &&
+      new ServerWatch({
+        server: engine.server,
+        pause: () => this.#intake.pause(),
+        resume: () => void (this.#isStopping || this.#intake.resume()),
+        log,
+      })
+    this.#attempt = { ...options, answers, cancels: this.#cancels, stop, server: this.#server }
   }
 
   async open(): Promise<void> {
@@ -65,7 +80,8 @@ export class Worker {
   /** Takes nothing new; what still runs after `graceMs` is left to another worker. */
   async close(graceMs: number): Promise<void> {
     this.#isStopping = true
-    await this.#stopConsuming?.().catch(() => {})
+    await this.#intake.pause()
+    this.#server?.close()
     const grace = setTimeout(() => this.#stop.abort(), graceMs)
     await Promise.allSettled(this.#running)
     clearTimeout(grace)
@@ -82,11 +98,8 @@ export class Worker {
     // Closed by the broker alone, over a deleted queue say, it is opened again by way of a new connection.
     channel.on('close', () => void (this.#isStopping || connection.close().catch(() => {})))
     await channel.prefetch(concurrency)
-    const { consumerTag } = await channel.consume(queue, (message) => {
-      if (message === null) void channel.close().catch(() => {})
-      else this.#track(this.#take(channel, message))
-    })
-    this.#stopConsuming = () => channel.cancel(consumerTag)
+    await this.#intake.attach(channel)
+    if (this.#server?.isAway) return
     log.info({ queue, concurrency, dialect: dialect.name }, 'worker.consuming')
   }
 
@@ -104,24 +117,31 @@ export class Worker {
       const decoded = dialect.decodeJob(deliveryOf(message), queue)
       wireId = decoded.wireId
       const isRedelivered = message.fields.redelivered
-      await attempt({ job: decoded.job, wireId, run, isRedelivered }, this.#attempt)
+      const task = { job: decoded.job, wireId, run, isRedelivered, ...endOf(message) }
+      await attempt(task, this.#attempt)
       channel.ack(message)
     } catch (error) {
-      const isStopped = this.#stop.signal.aborted
-      if (isStopped && wireId !== undefined) await this.#attempt.answers.giveBack(wireId, run)
-      this.#refuse(channel, message, error, isStopped)
+      const isGivenBack = this.#stop.signal.aborted || error instanceof GiveBack
+      if (isGivenBack && wireId !== undefined) await this.#attempt.answers.giveBack(wireId, run)
+      this.#refuse(channel, message, error, isGivenBack)
     }
   }
 
-  /** A message that cannot be read would come back for ever; one that the stop cut off must come back. */
-  #refuse(channel: Channel, message: ConsumeMessage, error: unknown, isStopped: boolean): void {
+  /** A message that no worker can read would come back for ever; one that the stop cut off, or that was not run, must come back. */
+  #refuse(channel: Channel, message: ConsumeMessage, error: unknown, isGivenBack: boolean): void {
     const { log } = this.#options
-    if (isStopped) log.info('job.given_back')
+    if (isGivenBack) log.info('job.given_back')
     else log.warn(errorFields(error), 'job.refused')
     try {
-      channel.nack(message, false, isStopped)
+      channel.nack(message, false, isGivenBack)
     } catch {
       // The channel is gone: the broker has the message back already.
     }
   }
+}
+
+/** What a message says of its job's life: the time from the publish on. Counted from here, it is never too short. */
+function endOf({ properties }: ConsumeMessage): { endsAt?: number } {
+  const lifeMs = Number(properties.expiration as unknown)
+  return lifeMs > 0 ? { endsAt: performance.now() + lifeMs } : {}
 }

@@ -9,6 +9,7 @@ import {
   bodyIn,
   decodeAnswer,
   decodeKwargs,
+  defaultsHeader,
   encodeAnswer,
   encodeKwargs,
   readWire,
@@ -108,6 +109,7 @@ function encodeJob(
     // So that a worker can be told to drop this run, and no later one of the same id.
     stamped_headers: [stampOf(run)],
     stamps: { [stampOf(run)]: [run] },
+    ...defaultsHeader(job).headers,
   }
   return {
     ...JSON_BODY,
@@ -144,7 +146,10 @@ function decodeJob(delivery: Delivery, queue: string): { job: Job; wireId: strin
   const [, kwargs] = readWire(Body, text, 'message')
   const headers = v.safeParse(Headers, delivery.headers)
   if (!headers.success) throw new WireFormatError('the message has no headers of a Celery task')
-  const job = { ...decodeKwargs(kwargs, queue, text, 1), priority: delivery.priority ?? null }
+  const job = {
+    ...decodeKwargs(kwargs, { queue, text, headers: delivery.headers, path: [1] }),
+    priority: delivery.priority ?? null,
+  }
   return { job, wireId: headers.output.id }
 }
 

@@ -2,7 +2,15 @@ import * as v from 'valibot'
 import { defineDialect } from '../dialect.ts'
 import { WireFormatError } from '../errors.ts'
 import { integer, prefix } from '../setting.ts'
-import { EXPIRED_MESSAGE, Task, decodeKwargs, encodeKwargs, encodeTask, readWire } from './wire.ts'
+import {
+  EXPIRED_MESSAGE,
+  Task,
+  decodeKwargs,
+  defaultsHeader,
+  encodeKwargs,
+  encodeTask,
+  readWire,
+} from './wire.ts'
 import type { Delivery, Standing, Values } from '../dialect.ts'
 import type { Job, Outcome } from '../job.ts'
 
@@ -51,6 +59,7 @@ export const protollmV11 = defineDialect({
       ],
       encodeJob: (job, { wireId }) => ({
         body: encodeTask(kwargsOf(job, wireId), withoutBody(job)),
+        ...defaultsHeader(job),
         priority: priorityOf(job),
       }),
       decodeResult,
@@ -70,7 +79,7 @@ const withoutBody = (job: Job): Job => ({ ...job, request: undefined })
 function decodeJob(delivery: Delivery, queue: string): { job: Job; wireId: string } {
   const text = delivery.body.toString()
   const { kwargs } = readWire(Task, text, 'message')
-  const job = decodeKwargs(kwargs, queue, text, 'kwargs')
+  const job = decodeKwargs(kwargs, { queue, text, headers: delivery.headers, path: ['kwargs'] })
   return { job, wireId: kwargs.prompt.job_id }
 }
 

@@ -10,6 +10,7 @@ import {
   decodeAnswer,
   decodeFailure,
   decodeKwargs,
+  defaultsHeader,
   encodeAnswer,
   encodeKwargs,
   encodeTask,
@@ -52,14 +53,15 @@ export const protollmV1 = defineDialect({
 
 function encodeJob(job: Job, wireId: string): Delivery {
   const body = encodeTask(encodeKwargs(job, wireId), job)
-  return { body, ...(job.priority !== null && { priority: job.priority }) }
+  const priority = job.priority === null ? {} : { priority: job.priority }
+  return { body, ...defaultsHeader(job), ...priority }
 }
 
 function decodeJob(delivery: Delivery, queue: string): { job: Job; wireId: string } {
   const text = delivery.body.toString()
   const { kwargs } = readWire(Task, text, 'message')
   const job = {
-    ...decodeKwargs(kwargs, queue, text, 'kwargs'),
+    ...decodeKwargs(kwargs, { queue, text, headers: delivery.headers, path: ['kwargs'] }),
     priority: delivery.priority ?? null,
   }
   return { job, wireId: kwargs.prompt.job_id }

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { WireFormatError } from '../errors.ts'
 import { ownerOf, plainId } from '../job.ts'
 import { sourceAt, withMembers, withSourceAt } from '../json-source.ts'
+import type { Delivery } from '../dialect.ts'
 import type { EngineRequest, Job, Outcome } from '../job.ts'
 
 /** What several kinds of worker have in common on the wire. */
@@ -46,9 +47,13 @@ export const Kwargs = v.object({
   }),
 })
 
+/** What protollm_api puts in place of what its client did not say. */
+const DEFAULTS = { temperature: 0.2, tokens_limit: 8096 } as const
+
 /** `/generate` is a chat of one message on the wire, too. `extra` is what newer ones have besides. */
 export function encodeKwargs(job: Job, wireId: string, extra: object = {}) {
-  const { temperature, tokensLimit, stopWords, model, more } = job.meta
+  const { temperature = DEFAULTS.temperature, stopWords, model, more } = job.meta
+  const { tokensLimit = DEFAULTS.tokens_limit } = job.meta
   const meta = { ...more, temperature, tokens_limit: tokensLimit, stop_words: stopWords, model }
   const { request } = job
   const carried = request && { request: { endpoint: request.endpoint, body: {} } }
@@ -66,20 +71,40 @@ export function withBody(
   return withSourceAt(message, [...toKwargs, 'prompt', 'request', 'body'], request.body)
 }
 
-/** The job of a message, whose keyword arguments are at a path of names and indexes. */
+/**
+ * Names the fields of `meta` whose values are defaults, separated by commas. A header and no
+ * field of the body: a worker that does not know it sees what it has always seen.
+ */
+const DEFAULTS_HEADER = 'gateway_defaults'
+
+/** Headers that say what the client left open; none where it said everything. */
+export function defaultsHeader({ meta }: Job): { readonly headers?: Record<string, string> } {
+  const open = [
+    ...(meta.temperature === undefined ? ['temperature'] : []),
+    ...(meta.tokensLimit === undefined ? ['tokens_limit'] : []),
+  ]
+  return open.length === 0 ? {} : { headers: { [DEFAULTS_HEADER]: open.join() } }
+}
+
+interface MessageOf {
+  readonly queue: string
+  /** The whole message. */
+  readonly text: string
+  readonly headers?: Delivery['headers']
+  /** Where the keyword arguments are in it, as names and indexes. */
+  readonly path: readonly (string | number)[]
+}
+
+/** The job as its client asked for it: what the headers call a default is left open again. */
 export function decodeKwargs(
   { prompt }: v.InferOutput<typeof Kwargs>,
-  queue: string,
-  message: string,
-  ...toKwargs: readonly (string | number)[]
+  { queue, text, headers = {}, path }: MessageOf,
 ): Job {
-  const {
-    temperature,
-    tokens_limit: tokensLimit,
-    stop_words: stopWords,
-    model,
-    ...more
-  } = prompt.meta
+  const named = headers[DEFAULTS_HEADER]
+  const open = typeof named === 'string' ? named.split(',') : []
+  const { temperature: t, tokens_limit: limit, stop_words: stopWords, model, ...more } = prompt.meta
+  const temperature = open.includes('temperature') ? undefined : t
+  const tokensLimit = open.includes('tokens_limit') ? undefined : limit
   const hasMore = Object.keys(more).length > 0
   return {
     id: plainId(prompt.job_id),
@@ -90,7 +115,7 @@ export function decodeKwargs(
     priority: prompt.priority,
     source: prompt.source,
     ...(prompt.request && {
-      request: requestIn(message, prompt.request.endpoint, [...toKwargs, 'prompt', 'request']),
+      request: requestIn(text, prompt.request.endpoint, [...path, 'prompt', 'request']),
     }),
   }
 }

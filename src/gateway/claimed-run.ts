@@ -217,16 +217,9 @@ function logged({ log }: ReadParts, event: string, work: Promise<unknown>): void
 export function fingerprintOf({ queue, messages, meta, priority, source, request }: Job): string {
   const { temperature, tokensLimit, stopWords, model, more } = meta
   const texts = messages.map(({ role, content }) => [role, content])
-  const canonical: unknown[] = [
-    queue,
-    texts,
-    temperature,
-    tokensLimit,
-    stopWords,
-    model,
-    priority,
-    source,
-  ]
+  // JSON has no `undefined` in a list: what was left open must not look like a client's own null.
+  const asked = [temperature, tokensLimit].map((value) => (value === undefined ? 'open' : value))
+  const canonical: unknown[] = [queue, texts, ...asked, stopWords, model, priority, source]
   if (more !== undefined) canonical.push(['more', inOrder(more)])
   if (request !== undefined) canonical.push(['request', 1, request.endpoint, request.body])
   return hash('sha256', JSON.stringify(canonical), 'base64')

@@ -204,9 +204,12 @@ function faultOf({ httpVersion, headers, rawHeaders }: IncomingMessage): string 
   const isOld = httpVersion === '1.0'
   if (isOld && headers['transfer-encoding'] !== undefined) return 'HTTP/1.0 has no chunks'
   if (!isOld && !headers.host) return 'the request must name a Host'
-  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && /^host$/i.test(name))
+  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && isHost(name))
   return hosts.length > 1 ? 'the request names more than one Host' : undefined
 }
+
+/** The length first, because every header of every request is looked at. */
+const isHost = (name: string): boolean => name.length === 4 && name.toLowerCase() === 'host'
 
 /** The client has closed the connection. */
 const LEFT = new Set(['ECONNRESET', 'EPIPE'])

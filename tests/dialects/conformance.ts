@@ -88,6 +88,18 @@ export function dialectConformance(dialect: Dialect, captured: Captured): void {
       })
     })
 
+    test('what the client left open is the default to a worker, and left open again to ours', () => {
+      const open = { ...job, meta: { ...job.meta, temperature: undefined, tokensLimit: undefined } }
+      const sent = dialect.encodeJob(open, { wireId: job.id, run: 'run-1', expiresAt: NOW })
+      expect(sent.body.toString()).toMatch(/"temperature":0.2,"tokens_limit":8096/)
+      expect(sent.headers).toMatchObject({ gateway_defaults: 'temperature,tokens_limit' })
+      expect(encoded.headers ?? {}).not.toHaveProperty('gateway_defaults')
+      expect(dialect.decodeJob(sent, job.queue).job).toEqual(open)
+      const half = { ...open, meta: { ...open.meta, tokensLimit: null } }
+      const halfSent = dialect.encodeJob(half, { wireId: job.id, run: 'run-1', expiresAt: NOW })
+      expect(dialect.decodeJob(halfSent, job.queue).job).toEqual(half)
+    })
+
     test('reads the captured message as that job', () => {
       expect(dialect.decodeJob(received, job.queue)).toEqual({ job, wireId: job.id })
     })

@@ -42,21 +42,30 @@ const taskOf = (id: string, meta: object, messages: readonly object[]) => ({
   retries: 0,
   eta: null,
 })
+/** What a client may send to workers of its own in `meta`: all of the above but the key that would change an object. */
+const CARRIED = {
+  constructor: { prototype: { canary: 1 } },
+  prototype: { canary: 1 },
+  toString: 'canary',
+  canary: 1,
+  queue: 'canary',
+  owner: 'canary',
+}
 const DEFAULTS = { temperature: 0.2, tokens_limit: 8096, stop_words: null, model: null }
 
 test.each([
   [
     '/generate',
     `{${POISON},"job_id":"s-1","meta":{${POISON}},"content":"x"}`,
-    taskOf('s-1', DEFAULTS, [{ role: 'user', content: 'x' }]),
+    taskOf('s-1', { ...CARRIED, ...DEFAULTS }, [{ role: 'user', content: 'x' }]),
   ],
   [
     '/chat_completion',
     `{${POISON},"job_id":"s-2","source":"x","meta":{${POISON},"model":"m"},"messages":[{${POISON},"role":"user","content":"x"}]}`,
-    taskOf('s-2', { ...DEFAULTS, model: 'm' }, [{ role: 'user', content: 'x' }]),
+    taskOf('s-2', { ...CARRIED, ...DEFAULTS, model: 'm' }, [{ role: 'user', content: 'x' }]),
   ],
 ])(
-  '%s: what no schema names reaches no worker, changes no object, and comes back in no answer',
+  '%s: what no schema names reaches no worker except in meta, changes no object, and comes back in no answer',
   async (path, body, task) => {
     const { gateway, published } = await scene()
     const reply = await post(gateway.url, path, body)
@@ -66,7 +75,9 @@ test.each([
       body: { content: 'fine' },
     })
     expect(published.map((text) => JSON.parse(text) as unknown)).toEqual([task])
-    expect(published.join()).not.toContain('canary')
+    expect(published.join()).not.toContain('__proto__')
+    const withoutMeta = published.join().replace(/"meta":.*?,"messages"/, '"messages"')
+    expect(withoutMeta).not.toContain('canary')
     expectNoPollution()
   },
 )

@@ -183,6 +183,9 @@ export const ANSWERS: Readonly<Record<string, Check>> = {
     })
   },
   INNER_LLM_MODEL: textAs((config) => worker(config).openai.model),
+  INNER_LLM_TEMPERATURE: numberAs((config) => worker(config).openai.temperature),
+  INNER_LLM_MAX_TOKENS: numberAs((config) => worker(config).openai.maxTokens),
+  INNER_LLM_RETRY_S: numberAs((config) => worker(config).openai.patienceMs / 1000),
   INNER_LLM_API_KEY: (config, value) => {
     const { apiKey } = worker(config).openai
     expect(apiKey).toBe(value.trim())

@@ -35,9 +35,18 @@ export const JobId = v.pipe(
   ),
 )
 
+/** Without a default here: the worker has to know what the client did not say. */
+const orLeftOpen = <T extends v.GenericSchema>(schema: T, protollm: string) =>
+  v.pipe(
+    v.optional(v.nullable(schema)),
+    v.description(
+      `Left out: ${protollm} for protollm and Celery workers, and for the stub whatever its own server does`,
+    ),
+  )
+
 export const Meta = object({
-  temperature: nullable(v.pipe(v.number(), v.finite()), 0.2),
-  tokens_limit: nullable(wholeNumber(-(2 ** 31), 2 ** 31 - 1), 8096),
+  temperature: orLeftOpen(v.pipe(v.number(), v.finite()), '0.2'),
+  tokens_limit: orLeftOpen(wholeNumber(-(2 ** 31), 2 ** 31 - 1), '8096'),
   stop_words: nullable(v.pipe(v.array(v.string()), v.maxLength(MAX_ITEMS)), null),
   model: nullable(v.string(), null),
 })
@@ -95,6 +104,7 @@ export function invalidQueue(
   return [{ type: 'enum', loc, msg, input: queue }]
 }
 
+/** What the client left out stays `undefined`. */
 export function metaOf(meta: v.InferOutput<typeof Meta>, more: MoreMeta): JobMeta {
   const { temperature, tokens_limit: tokensLimit, stop_words: stopWords, model } = meta
   return { temperature, tokensLimit, stopWords, model, ...(more && { more }) }

@@ -4,18 +4,18 @@ import { listen } from '../../support/listen.ts'
 import type { JobEvent } from '../../../src/job.ts'
 
 describe('POST /generate', () => {
-  test('is a chat of one message with the defaults of protollm_api', async () => {
+  test('is a chat of one message, and says what the client left open', async () => {
     const { post, run } = appWith()
     const { status, json, headers } = await post('/generate', valid)
     expect({ status, json }).toEqual({ status: 200, json: { content: 'fine' } })
     expect(headers.get('content-type')).toBe('application/json')
     expect(headers.get('server-timing')).toBe('arm;dur=0.50, total;dur=2.00')
-    expect(run.mock.calls[0]?.[0]).toEqual({
+    expect(run.mock.calls[0]?.[0]).toStrictEqual({
       id: 'j',
       owner: '',
       queue: 'q',
       messages: [{ role: 'user', content: 'x' }],
-      meta: { temperature: 0.2, tokensLimit: 8096, stopWords: null, model: null },
+      meta: { temperature: undefined, tokensLimit: undefined, stopWords: null, model: null },
       priority: null,
       source: 'local',
     })

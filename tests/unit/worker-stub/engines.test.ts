@@ -1,28 +1,14 @@
-import { createServer } from 'node:http'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { freePort } from '../../../dev/services/port.ts'
 import { echoEngine } from '../../../worker-stub/engines/echo.ts'
 import { baseUrl, openaiEngine } from '../../../worker-stub/engines/openai.ts'
 import { eventually } from '../../support/eventually.ts'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { job, upstream } from '../../support/upstream.ts'
+import type { ServerResponse } from 'node:http'
 import type { Job } from '../../../src/job.ts'
 
 const never = new AbortController().signal
 const ignore = (): void => {}
-const job: Job = {
-  id: 'j',
-  owner: '',
-  queue: 'q',
-  messages: [
-    { role: 'system', content: 'be brief' },
-    { role: 'user', content: 'Hi' },
-  ],
-  meta: { temperature: 0.5, tokensLimit: 10, stopWords: ['stop'], model: null },
-  priority: null,
-  source: 'local',
-}
-
 describe('echo engine', () => {
   test('repeats the last message', async () => {
     const engine = echoEngine({ delayMs: 0, tokensPerS: 0, failureRate: 0 })
@@ -115,33 +101,12 @@ describe('echo engine with a speed', () => {
   })
 })
 
-/** A stand-in for an OpenAI-compatible server; the wire shapes are of its specification. */
-async function upstream(answer: (body: unknown, response: ServerResponse) => void) {
-  const requests: { url: string; authorization: string; body: unknown }[] = []
-  const server = createServer((request: IncomingMessage, response) => {
-    let text = ''
-    request.on('data', (chunk: Buffer) => (text += chunk.toString()))
-    request.on('end', () => {
-      const { url = '', headers } = request
-      const body: unknown = JSON.parse(text)
-      requests.push({ url, authorization: headers.authorization ?? '', body })
-      answer(body, response)
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, requests }
-}
-
 const chunk = (choice: object, rest: object = {}) =>
   `data: ${JSON.stringify({ model: 'served', choices: [{ index: 0, ...choice }], ...rest })}\n\n`
 
 describe('openai engine', () => {
   test('carries the job over and collects the stream', async () => {
-    const { host, requests } = await upstream((_, response) => {
+    const { host, requests } = await upstream((response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })
       response.write(': ping\n\n')
       response.write(chunk({ delta: { role: 'assistant', content: '' }, finish_reason: null }))
@@ -168,26 +133,36 @@ describe('openai engine', () => {
       model: 'served',
       usage: { promptTokens: 7, completionTokens: 2 },
     })
-    expect(requests).toEqual([
-      {
-        url: '/v1/chat/completions',
-        authorization: 'Bearer key',
-        body: {
-          model: 'default',
-          messages: job.messages,
-          temperature: 0.5,
-          max_tokens: 10,
-          stop: ['stop'],
-          stream: true,
-          stream_options: { include_usage: true },
-        },
-      },
-    ])
+    const [request] = requests
+    expect(request).toMatchObject({ method: 'POST', url: '/v1/chat/completions' })
+    expect(request?.headers.authorization).toBe('Bearer key')
+    expect(request?.body).toEqual({
+      model: 'default',
+      messages: job.messages,
+      temperature: 0.5,
+      max_tokens: 10,
+      stop: ['stop'],
+      stream: true,
+      stream_options: { include_usage: true },
+    })
+  })
+
+  test.each([undefined, null])('asks for nothing that the job leaves open as %s', async (open) => {
+    const { host, requests } = await upstream((response) => void response.end())
+    const meta = { temperature: open, tokensLimit: open, stopWords: [], model: null }
+    await openaiEngine({ url: host }).run({ ...job, meta }, never, ignore)
+    const stream = { stream: true, stream_options: { include_usage: true } }
+    expect(requests[0]?.body).toEqual({ messages: job.messages, ...stream })
+    const options = { url: host, temperature: 0, maxTokens: 5 }
+    await openaiEngine(options).run({ ...job, meta }, never, ignore)
+    expect(requests[1]?.body).toMatchObject({ temperature: 0, max_tokens: 5 })
+    await openaiEngine(options).run(job, never, ignore)
+    expect(requests[2]?.body).toMatchObject({ temperature: 0.5, max_tokens: 10 })
   })
 
   test('closes its request when told, in the middle of the answer', async () => {
     let isClosed = false
-    const { host } = await upstream((_, response) => {
+    const { host } = await upstream((response) => {
       response.on('close', () => (isClosed = true))
       response.writeHead(200, { 'content-type': 'text/event-stream' })
       response.write(chunk({ delta: { content: 'Hel' } }))
@@ -200,7 +175,7 @@ describe('openai engine', () => {
   })
 
   test('takes a whole completion from a server that does not stream', async () => {
-    const { host } = await upstream((_, response) => {
+    const { host } = await upstream((response) => {
       const choices = [{ message: { role: 'assistant', content: 'all' }, finish_reason: 'length' }]
       response.writeHead(200, { 'content-type': 'application/json' })
       response.end(JSON.stringify({ choices }))
@@ -217,13 +192,13 @@ describe('openai engine', () => {
     [500, 'oops', 'oops'],
     [503, '', ''],
   ])('status %i is a failed outcome with the server’s words', async (status, body, message) => {
-    const { host } = await upstream((_, response) => response.writeHead(status).end(body))
+    const { host } = await upstream((response) => response.writeHead(status).end(body))
     const outcome = await openaiEngine({ url: `http://${host}/v1/` }).run(job, never, ignore)
     expect(outcome).toEqual({ kind: 'failed', type: `upstream_${status}`, message })
   })
 
   test('an error in the middle of a stream is a failed outcome', async () => {
-    const { host } = await upstream((_, response) => {
+    const { host } = await upstream((response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })
       response.write(chunk({ delta: { content: 'Hel' } }))
       response.end('data: {"error":{"message":"out of memory"}}\n\n')
@@ -238,7 +213,7 @@ describe('openai engine', () => {
     ['ends early', (response: ServerResponse) => response.end()],
     ['breaks off', (response: ServerResponse) => response.destroy()],
   ])('half an answer is none: the stream %s', async (_, stop) => {
-    const { host } = await upstream((__, response) => {
+    const { host } = await upstream((response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })
       response.write(chunk({ delta: { content: 'Hel' } }), () => stop(response))
     })
@@ -247,7 +222,7 @@ describe('openai engine', () => {
   })
 
   test('an answer that is no JSON is a failed outcome, and not called unreachable', async () => {
-    const { host } = await upstream((_, response) => {
+    const { host } = await upstream((response) => {
       response.writeHead(200, { 'content-type': 'application/json' })
       response.end('<canary>')
     })
