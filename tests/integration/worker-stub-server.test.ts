@@ -60,7 +60,9 @@ test('takes jobs again when its server is back', async () => {
 })
 
 test('a job is given back once: when it comes again it is kept, and its cancel is heard', async () => {
-  const { settings, send, result, cancel } = await workerScene()
+  const { settings, send, result, cancel, redis } = await workerScene()
+  // As the gateway sets it; here there is none.
+  await redis.configSet('notify-keyspace-events', 'K$gt')
   const { engine } = await absentServer()
   const first = await startWorker(settings, engine)
   send('u-40', 'run-1')
