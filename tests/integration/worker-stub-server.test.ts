@@ -28,7 +28,7 @@ test('a worker whose server is away says so with its address, and leaves the job
   const { url, engine } = await absentServer()
   const { log } = await startWorker(settings, engine)
   send('u-0', 'run-1')
-  expect(await log.until(UNREACHABLE)).toMatchObject({ level: 40, server: `${url}/v1` })
+  expect(await log.until(UNREACHABLE)).toMatchObject({ level: 'warn', server: `${url}/v1` })
   await eventually('it takes no more jobs', async () => {
     return (await channel.checkQueue(settings.QUEUE_NAME)).consumerCount === 0
   })
