@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { post } from '../support/http-client.ts'
 import { isLong } from '../support/long.ts'
 import { metricsOf } from '../support/metrics.ts'
 import { startGatewayProgram, startWorkerProgram } from '../support/program.ts'
@@ -55,6 +56,11 @@ test('three workers are announced at two gateways, and one that is stopped is go
     [`gateway_announced_concurrency{queue="${first}"}`]: 19,
     [`gateway_announced_workers{queue="${second}"}`]: 1,
   })
+  const asked = { model: 'echo', messages: [{ role: 'user', content: 'x' }] }
+  for (const gateway of urls) {
+    const { status, body } = await post(gateway, '/v1/chat/completions', asked)
+    expect([status, body]).toMatchObject([200, { choices: [{ message: { content: 'echo: x' } }] }])
+  }
   const stopped = performance.now()
   expect(await workers[0]?.end('SIGTERM')).toBe(0)
   await untilAnnounced(urls, { [first]: 1, [second]: 1 })
