@@ -150,6 +150,15 @@ export const ANSWERS: Readonly<Record<string, Check>> = {
     expect(gateway(config).queues.slice(1)).toEqual([...new Set(names.filter(Boolean))])
     expect(gateway(config).queues.join('')).not.toMatch(/\p{Cc}/u)
   },
+  MODELS: (config, value) => {
+    const items = value.split(',').filter((item) => item.trim() !== '')
+    const models = items.map((item) => {
+      const [, id = '', name = ''] = /^([^=]+)=\s*llm-api-queue\s*(?::(.*))?$/u.exec(item.trim()) ?? []
+      return { id: id.trim(), queue: 'llm-api-queue', name: name.trim() || id.trim() }
+    })
+    expect(gateway(config).models).toEqual(models)
+    expect(JSON.stringify(models)).not.toMatch(/"id":""|\p{Cc}/u)
+  },
   TIMEOUT: numberAs((config) => gateway(config).gateway.timeoutMs, 1_000),
   JOB_TTL_S: numberAs((config) => gateway(config).gateway.jobTtlMs, 1_000),
   NOTIFY_CONFIG: textAs((config) => gateway(config).notifyConfig),
