@@ -6,7 +6,7 @@ import { ask, submit } from '../support/http-client.ts'
 import { jobScene } from '../support/jobs.ts'
 import { LinkProxy } from '../support/proxy.ts'
 import { deltasKey } from '../support/record.ts'
-import { isReady, startGateway, startPlainWorker } from '../support/scene.ts'
+import { isReady, startGateway } from '../support/scene.ts'
 import type { SseEvent } from '../support/events.ts'
 
 const kinds = (events: readonly SseEvent[]) => events.map(({ event }) => event)

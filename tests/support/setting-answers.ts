@@ -153,7 +153,8 @@ export const ANSWERS: Readonly<Record<string, Check>> = {
   MODELS: (config, value) => {
     const items = value.split(',').filter((item) => item.trim() !== '')
     const models = items.map((item) => {
-      const [, id = '', name = ''] = /^([^=]+)=\s*llm-api-queue\s*(?::(.*))?$/u.exec(item.trim()) ?? []
+      const [, id = '', name = ''] =
+        /^([^=]+)=\s*llm-api-queue\s*(?::(.*))?$/u.exec(item.trim()) ?? []
       return { id: id.trim(), queue: 'llm-api-queue', name: name.trim() || id.trim() }
     })
     expect(gateway(config).models).toEqual(models)
