@@ -78,6 +78,7 @@ const gatewaySettings = {
   SWEEP_ORPHANS: v.optional(flag, 'true'),
   MAX_PENDING: v.optional(integer(1, 1_000_000), '10000'),
   MAX_BODY_BYTES: v.optional(integer(1, 1 << 30), '1048576'),
+  V1_MAX_BODY_BYTES: v.optional(integer(1, 1 << 30), '12582912'),
 } as const
 
 /** Those of all dialects; only those of the one that is spoken are read. */
@@ -108,7 +109,7 @@ export function readConfig(env: Env) {
   }
   problems.throwIfAny()
   return {
-    http: { ...api, maxBodyBytes: set.MAX_BODY_BYTES },
+    http: { ...api, maxBodyBytes: set.MAX_BODY_BYTES, v1MaxBodyBytes: set.V1_MAX_BODY_BYTES },
     ...servers,
     queues: [...new Set([set.QUEUE_NAME, ...set.ALLOWED_QUEUES])] as [string, ...string[]],
     notifyConfig: set.NOTIFY_CONFIG,

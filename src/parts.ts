@@ -8,6 +8,7 @@ import { Probe } from './redis/probe.ts'
 import { Push } from './redis/push.ts'
 import { JobRecords } from './redis/record/job-records.ts'
 import { Sweep } from './redis/sweep.ts'
+import { UnansweredJobs } from './redis/unanswered-jobs.ts'
 import { watchGauges } from './telemetry/metrics.ts'
 import type { Config } from './config.ts'
 import type { RunOf } from './dialect.ts'
@@ -20,6 +21,7 @@ const CLOSE_DEADLINE_MS = 2_000
 
 export interface Parts {
   readonly gateway: Gateway
+  readonly unanswered: UnansweredJobs
   readonly health: () => PartHealth[]
   /** Requests held, and keys subscribed to (one of them the probe's): what must return to 0 and 1. */
   readonly load: () => { readonly pending: number; readonly subscriptions: number }
@@ -71,6 +73,7 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
   gauge(metrics, gateway, broker, push, links)
   return {
     gateway,
+    unanswered: new UnansweredJobs(data, prefix, log),
     health: () => healthOf(gateway, broker, links),
     load: () => ({ pending: gateway.pending, subscriptions: push.size }),
     open: async () => {

@@ -5,6 +5,8 @@ import { Refusals, handlerOf } from './http/refusals.ts'
 import { createParts } from './parts.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 import type { Config } from './config.ts'
+import type { V1Options } from './http/app-options.ts'
+import type { Models } from './models.ts'
 import type { Parts } from './parts.ts'
 import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -26,6 +28,7 @@ export async function startServer(
   config: Config,
   log: Log,
   metrics: Metrics = createMetrics(),
+  models?: Models,
 ): Promise<RunningServer> {
   const parts = createParts(config, log, metrics)
   const { gateway, health, load } = parts
@@ -39,6 +42,8 @@ export async function startServer(
     queues,
     carriesMeta,
     maxBodyBytes,
+    v1: v1Options(config, parts),
+    models,
     health,
     log,
     metrics,
@@ -58,5 +63,17 @@ export async function startServer(
       await listener.close(drained, graceMs)
       await parts.close()
     },
+  }
+}
+
+function v1Options({ http, dialect, queueOptions }: Config, { unanswered }: Parts): V1Options {
+  return {
+    maxBodyBytes: http.v1MaxBodyBytes,
+    carriesBodies: dialect.carriesBodies,
+    maxPriorityOf: (queue) => {
+      const max = queueOptions(queue).arguments['x-max-priority']
+      return typeof max === 'number' ? max : undefined
+    },
+    unanswered,
   }
 }

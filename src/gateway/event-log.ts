@@ -23,6 +23,8 @@ export type Position =
 const REST_ID = '0-1'
 /** Of the restart before that text, where it is the whole content. */
 const CONTENT_ID = `${REST_ID}:restart`
+/** Whether an event with this id was made of the result, and not of what the worker streamed. */
+export const isOfContent = (id: string): boolean => id === REST_ID || id.startsWith(`${REST_ID}:`)
 const START_ID = '0-0'
 export const DONE_ID = 'done'
 /** Every id that an event can have: of a delta or a piece of one, of a restart, of the end. */

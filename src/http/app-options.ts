@@ -1,4 +1,5 @@
 import type { Gateway } from '../gateway/gateway.ts'
+import type { Models } from '../models.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { PartHealth } from './operations.ts'
@@ -14,8 +15,30 @@ export interface AppOptions {
   /** Whether the workers may take fields of `meta` that we do not know. */
   readonly carriesMeta: boolean
   readonly maxBodyBytes: number
+  /** What is served under /v1. Without them, nothing is. */
+  readonly models?: Models | undefined
+  readonly v1: V1Options
   readonly limits: { readonly timeoutMs: number; readonly jobTtlMs: number }
   readonly health: () => readonly PartHealth[]
   readonly metrics: Metrics
   readonly log: Log
+}
+
+/** What only the OpenAI surface needs. */
+export interface V1Options {
+  /** Of one request. Larger than elsewhere: an image is a part of a message there. */
+  readonly maxBodyBytes: number
+  /** Messages and results of the workers have a place for whole bodies. */
+  readonly carriesBodies: boolean
+  /** The highest priority of a queue; undefined where it has none. */
+  readonly maxPriorityOf: (queue: string) => number | undefined
+  readonly unanswered: UnansweredJobs
+}
+
+/** Jobs whose clients got no outcome, by a hash of the request, for as long as a client may send it again. */
+export interface UnansweredJobs {
+  /** The id of the job, which is forgotten with this. Never rejects. */
+  take(request: string): Promise<string | undefined>
+  /** Never rejects. */
+  put(request: string, id: string): Promise<void>
 }

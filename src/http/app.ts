@@ -3,6 +3,7 @@ import { GatewayError } from '../errors.ts'
 import { observe, routesOf } from './around.ts'
 import { docsRoutes } from './docs.ts'
 import { jobsSurface } from './jobs/jobs-surface.ts'
+import { openAiSurface } from './openai/openai-surface.ts'
 import { openApiDocument } from './openapi/openapi.ts'
 import { relativeTo } from './location.ts'
 import { operationsSurface } from './operations.ts'
@@ -16,7 +17,13 @@ import type { Surface } from './surface.ts'
 
 /** The whole HTTP API. It opens no socket, so a test can send requests to it directly. */
 export function createApp(options: AppOptions): Hono<HttpEnv> {
-  const surfaces = [protollmSurface(options), jobsSurface(options), operationsSurface(options)]
+  const { models } = options
+  const surfaces = [
+    protollmSurface(options),
+    jobsSurface(options),
+    operationsSurface(options),
+    ...(models === undefined ? [] : [openAiSurface({ ...options, models })]),
+  ]
   return appOf(surfaces, options)
 }
 
@@ -36,7 +43,7 @@ function wrongMethod(
   const { method, path } = c.req
   const below = routeOf(`${path}/{id}`)
   const hint = below?.methods.includes(method)
-    ? `. For one item: ${method} ${below.pattern.replace(/:(\w+)/g, '{$1}')}`
+    ? `. For one item: ${method} ${below.pattern.replace(/:(\w+)(?:\{[^}]+\})?/g, '{$1}')}`
     : ''
   const taken = methods.join(' or ')
   return new GatewayError('method_not_allowed', `this path takes ${taken}, not ${method}${hint}`)

@@ -70,6 +70,10 @@ export function requestIdOf(given: string | string[] | null | undefined): string
   return typeof given === 'string' && /^[\w.:=+/-]{1,128}$/.test(given) ? given : randomUUID()
 }
 
+/** A parameter of a route, and the pattern of its own if it has one, as in `:id{.+}`. */
+const PARAMETER = /:\w+(?:\{([^}]+)\})?/g
+const patternOf = (_: string, own = '[^/]+'): string => own
+
 interface Route {
   readonly pattern: string
   readonly methods: readonly string[]
@@ -88,7 +92,7 @@ export function routesOf(app: Hono<HttpEnv>): RouteOf {
   const withId = [...routes.values()].filter(({ pattern }) => pattern.includes(':'))
   const matchers = withId.map((route) => ({
     route,
-    path: new RegExp(`^${route.pattern.replace(/:\w+/g, '[^/]+')}$`),
+    path: new RegExp(`^${route.pattern.replace(PARAMETER, patternOf)}$`),
   }))
   return (path) => routes.get(path) ?? matchers.find((one) => one.path.test(path))?.route
 }

@@ -47,6 +47,20 @@ const MESSAGES: Record<Fault['kind'], string> = {
  * large, client gone, unusable JSON.
  */
 export async function readJson(c: Context<HttpEnv>, maxBytes: number): Promise<unknown> {
+  const { value } = await readJsonText(c, maxBytes)
+  const fault = tooDeepOrWide(value)
+  if (fault !== undefined) throw new UnusableJson(fault)
+  return value
+}
+
+/**
+ * Reads the body as JSON and as the text it was sent as. It may be nested as deep and wide as
+ * the client likes, so no code may walk through all of it by recursion.
+ */
+export async function readJsonText(
+  c: Context<HttpEnv>,
+  maxBytes: number,
+): Promise<{ readonly text: string; readonly value: unknown }> {
   checkMediaType(c)
   const bytes = await readBytes(c, maxBytes).catch((error: unknown) => {
     if (error instanceof GatewayError) throw error
@@ -54,10 +68,8 @@ export async function readJson(c: Context<HttpEnv>, maxBytes: number): Promise<u
       cause: error,
     })
   })
-  const value = parseJson(bytes)
-  const fault = tooDeepOrWide(value)
-  if (fault !== undefined) throw new UnusableJson(fault)
-  return value
+  const text = textOf(bytes)
+  return { text, value: parseJson(text) }
 }
 
 /** JSON is UTF-8 (RFC 8259 section 8.1), and we decompress nothing: a small body could become a huge one. */
@@ -110,13 +122,15 @@ async function readBytes(c: Context<HttpEnv>, maxBytes: number): Promise<ArrayBu
 }
 
 /** Both framings give bytes, and the bytes are read here alone, so that the answer does not depend on the framing. */
-function parseJson(bytes: ArrayBuffer | Buffer): unknown {
-  let text: string
+function textOf(bytes: ArrayBuffer | Buffer): string {
   try {
-    text = UTF8.decode(bytes)
+    return UTF8.decode(bytes)
   } catch {
     throw new UnusableJson({ kind: 'not_utf8' })
   }
+}
+
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -3,3 +3,6 @@ export const probeKey = (prefix: string, instance: string): string => `${prefix}
 export const repairedChannel = (prefix: string): string => `${prefix}:@push-repaired`
 /** Exists while a replica looks for results without a time to live, and until the next look is due. */
 export const sweepKey = (prefix: string): string => `${prefix}:@sweep`
+/** The job of a request that got no outcome, by a hash of the request. */
+export const unansweredKey = (prefix: string, request: string): string =>
+  `${prefix}:@unanswered:${request}`

@@ -26,6 +26,13 @@ export const noGateway = {
   stream: () => expect.unreachable(),
   follow: () => expect.unreachable(),
 }
+/** What the OpenAI surface needs beside a gateway. */
+export const v1 = {
+  maxBodyBytes: 100_000,
+  carriesBodies: true,
+  maxPriorityOf: () => undefined,
+  unanswered: { take: async () => undefined, put: async () => {} },
+}
 export const limits = { timeoutMs: 1_000, jobTtlMs: 10_000 }
 
 /** The app over a gateway that answers as told; nothing listens. */
@@ -43,6 +50,7 @@ export function appWith(
     queues: ['q', 'other'],
     carriesMeta: true,
     maxBodyBytes,
+    v1,
     health: () => [{ name: 'broker', ready: false, detail: 'not connected' }],
     metrics: createMetrics(),
     log: createLog('debug', lines),

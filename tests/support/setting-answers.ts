@@ -157,6 +157,7 @@ export const ANSWERS: Readonly<Record<string, Check>> = {
   SWEEP_ORPHANS: flag,
   MAX_PENDING: numberAs((config) => gateway(config).gateway.maxPending),
   MAX_BODY_BYTES: numberAs((config) => gateway(config).http.maxBodyBytes),
+  V1_MAX_BODY_BYTES: numberAs((config) => gateway(config).http.v1MaxBodyBytes),
   REDIS_PREFIX_FOR_STATUS: textAs((config) => keyOf(config, 0)),
   REDIS_PREFIX_FOR_ANSWER: textAs((config) => keyOf(config, 1)),
   BASE_PRIORITY: (_, value) => expect(value).toMatch(/^[0-9]+$/),

@@ -9,7 +9,7 @@ const read = (path: string): string =>
 const example = read('.env.example')
 /** Name to default; a name behind `# ` is unset by default. */
 const inExample = new Map(
-  [...example.matchAll(/^(# )?([A-Z][A-Z_]+)=(.*)$/gm)].map(([, unset, name, value]) => [
+  [...example.matchAll(/^(# )?([A-Z][A-Z0-9_]+)=(.*)$/gm)].map(([, unset, name, value]) => [
     name as string,
     unset ? undefined : value,
   ]),
@@ -34,7 +34,7 @@ describe('the settings', () => {
     const inTable = rows.flatMap((row): [string, string][] => {
       const [, names = '', defaults = ''] = row.split('|')
       const values = defaults.split(',').map((value) => value.trim())
-      return [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name], index) => [
+      return [...names.matchAll(/`([A-Z0-9_]+)`/g)].map(([, name], index) => [
         name as string,
         values[index] ?? '',
       ])
@@ -48,7 +48,7 @@ describe('the settings', () => {
 
   test('reach the containers: compose passes each on or sets it', () => {
     const compose = read('compose.yaml')
-    const given = new Set([...compose.matchAll(/^ +([A-Z][A-Z_]+):/gm)].map(([, name]) => name))
+    const given = new Set([...compose.matchAll(/^ +([A-Z][A-Z0-9_]+):/gm)].map(([, name]) => name))
     // The hosts are services of compose itself, the port and address are those inside the container.
     const addresses = ['RABBIT_MQ_URL', 'CELERY_BROKER_URL', 'REDIS_URL', 'CELERY_RESULT_BACKEND']
     const fixed = [...addresses, 'API_HOST']

@@ -3,7 +3,6 @@ import { isObject } from './upstream/error-text.ts'
 import { UpstreamFailure, badAnswer, notOfTheApi } from './upstream/failure.ts'
 import { MAX_CHARACTERS } from './upstream/sse.ts'
 import type { Outcome, Usage } from '../../src/job.ts'
-import type { OnDelta } from '../engine.ts'
 
 /** What a model may generate beside text, by the fields that carry it. */
 const OTHER_KINDS = {
@@ -15,9 +14,11 @@ const OTHER_KINDS = {
 /** Ends of an answer that has no text, but not because the model had nothing to say. */
 const CUT = new Set(['length', 'max_tokens', 'content_filter', 'tool_calls', 'function_call'])
 
+type Succeeded = Extract<Outcome, { kind: 'succeeded' }>
+
 /** Collects the text of a chat completion from its chunks, or from the whole, and passes it on. */
 export class Completion {
-  readonly #onDelta: OnDelta
+  readonly #onDelta: (text: string) => void
   readonly #others = new Set<string>()
   #content = ''
   #sawChoice = false
@@ -25,7 +26,7 @@ export class Completion {
   #model: string | undefined
   #usage: Usage | undefined
 
-  constructor(onDelta: OnDelta) {
+  constructor(onDelta: (text: string) => void) {
     this.#onDelta = onDelta
   }
 
@@ -35,13 +36,16 @@ export class Completion {
     if (isOther) throw notOfTheApi()
     if (typeof json.model === 'string') this.#model = json.model
     this.#usage = usageOf(json.usage) ?? this.#usage
-    const choice = choicesOf(json)?.[0]
-    if (isObject(choice)) this.#choice(choice)
+    for (const choice of choicesOf(json) ?? []) {
+      this.#sawChoice = true
+      // Of several answers the text is that of the first.
+      if (isObject(choice) && (choice.index ?? 0) === 0) this.#choice(choice)
+    }
     return this
   }
 
-  /** Throws an `UpstreamFailure` where this is no answer. */
-  outcome(): Outcome {
+  /** Throws an `UpstreamFailure` where this is no answer. `needsText`: tool calls alone are none. */
+  outcome({ needsText = true } = {}): Succeeded {
     const reason = this.#finishReason
     if (!this.#sawChoice) throw notOfTheApi()
     if (reason !== undefined && isBroken(reason)) {
@@ -49,7 +53,7 @@ export class Completion {
         `the upstream ended the answer early (finish reason: ${reason.slice(0, 100)})`,
       )
     }
-    if (this.#isEmpty()) throw this.#emptyAnswer()
+    if (needsText && this.#isEmpty()) throw this.#emptyAnswer()
     return {
       kind: 'succeeded',
       content: this.#content,
@@ -60,14 +64,14 @@ export class Completion {
   }
 
   #choice(choice: Readonly<Record<string, unknown>>): void {
-    this.#sawChoice = true
     this.#finishReason = finishReasonOf(choice) ?? this.#finishReason
     const delta = isObject(choice.delta) ? choice.delta : {}
     const message = isObject(choice.message) ? choice.message : {}
     for (const part of [delta, message]) this.#noteOthers(part)
     // Some servers repeat the whole text as a message in their last chunk.
     const repeated = this.#content === '' ? message.content : undefined
-    const text = this.#textOf(delta.content ?? repeated)
+    // The older completions have the text itself.
+    const text = this.#textOf(choice.text ?? delta.content ?? repeated)
     if (text === '') return
     this.#content += text
     if (this.#content.length > MAX_CHARACTERS) {

@@ -1,3 +1,4 @@
+import { carry, failureOf } from './carried.ts'
 import { Completion } from './completion.ts'
 import { addressForPeople } from './upstream/address.ts'
 import { UpstreamFailure } from './upstream/failure.ts'
@@ -32,24 +33,26 @@ export function openaiEngine(options: OpenaiOptions): Engine {
       isReachable: (signal) => isReachable(options.url, signal),
     },
     async run(job: Job, signal: AbortSignal, onDelta: OnDelta): Promise<Outcome> {
-      const body = requestOf(job, options)
-      const call = { path: '/chat/completions', body, signal, lifeMs: job.ttlMs ?? LIFE_MS }
-      const completion = new Completion(onDelta)
+      const { request, ttlMs: lifeMs = LIFE_MS } = job
       try {
+        if (request !== undefined) return await carry(request, options, { signal, lifeMs, onDelta })
+        const call = { path: '/chat/completions', body: bodyOf(job, options), signal, lifeMs }
+        const completion = new Completion(onDelta)
         const answer = await callUpstream(options, call)
-        if (answer.kind === 'whole') return completion.add(answer.body).outcome()
-        for await (const chunk of answer.chunks) completion.add(chunk)
+        if (answer.kind === 'whole') return completion.add(answer.body.json).outcome()
+        for await (const { json } of answer.chunks) completion.add(json)
         return completion.outcome()
       } catch (error) {
         if (signal.aborted || !(error instanceof UpstreamFailure)) throw error
-        return { kind: 'failed', type: error.type, message: error.message }
+        const { type, message } = error
+        return request === undefined ? { kind: 'failed', type, message } : failureOf(error)
       }
     },
   }
 }
 
 /** What neither the job nor a setting asks for is left to the server. */
-function requestOf({ messages, meta }: Job, options: OpenaiOptions): Record<string, unknown> {
+function bodyOf({ messages, meta }: Job, options: OpenaiOptions): string {
   const { temperature, tokensLimit, stopWords, model } = meta
   const asked = {
     model: model ?? options.model,
@@ -59,5 +62,5 @@ function requestOf({ messages, meta }: Job, options: OpenaiOptions): Record<stri
   }
   const given = Object.entries(asked).filter(([, value]) => value !== undefined)
   const stream = { stream: true, stream_options: { include_usage: true } }
-  return { ...Object.fromEntries(given), messages, ...stream }
+  return JSON.stringify({ ...Object.fromEntries(given), messages, ...stream })
 }

@@ -5,7 +5,7 @@ import { createApp } from '../../../src/http/app.ts'
 import { booleanOf } from '../../../src/http/native/boolean.ts'
 import { STATUS } from '../../../src/http/errors.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
-import { limits, noGateway } from '../../support/app.ts'
+import { limits, noGateway, v1 } from '../../support/app.ts'
 import { createLog } from '../../../src/telemetry/log.ts'
 
 const app = createApp({
@@ -14,6 +14,8 @@ const app = createApp({
   queues: ['q', 'other'],
   carriesMeta: true,
   maxBodyBytes: 1,
+  v1,
+  models: { route: () => undefined, all: () => [] },
   health: () => [],
   metrics: createMetrics(),
   log: createLog('silent'),
@@ -61,7 +63,7 @@ describe('/openapi.json', () => {
     const described = operations.map(({ route }) => route)
     const served = app.routes
       .filter(({ method, path }) => method !== 'ALL' && !/^\/(docs|openapi|$)/.test(path))
-      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`)
+      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)(\{[^}]+\})?/g, '{$1}')}`)
     expect(described.toSorted()).toEqual([...new Set(served)].toSorted())
   })
 

@@ -22,8 +22,8 @@ export class OpenChoices {
   readonly #expected: number
   readonly #ended = new Set<unknown>()
 
-  constructor(body: Readonly<Record<string, unknown>>) {
-    this.#expected = typeof body.n === 'number' && body.n > 1 ? body.n : 1
+  constructor(expected: number) {
+    this.#expected = expected
   }
 
   add(json: unknown): void {

@@ -1,3 +1,4 @@
+import { elementsOf } from '../../../src/json-source.ts'
 import { OpenChoices, isWhole } from './choices.ts'
 import { errorIn, isObject } from './error-text.ts'
 import { ConnectionFailure, UpstreamFailure, badAnswer, codeOf, notOfTheApi } from './failure.ts'
@@ -11,6 +12,8 @@ const CLOSE_WITHIN_MS = 250
 
 export interface Chunk {
   readonly json: unknown
+  /** Its JSON text as the server sent it. */
+  readonly source: string
   /** All of the answer, which a stream never has in one. */
   readonly isWhole: boolean
 }
@@ -18,13 +21,10 @@ export interface Chunk {
 /**
  * The JSON objects of an answer as they come: the chunks of a stream, or the whole body as the only
  * one, whatever its content type says. It ends where the answer is complete: at `[DONE]`, after the last finish
- * reason, or after a whole body. Throws an `UpstreamFailure` for an error in it, and where it is cut off.
+ * reason of so many choices, or after a whole body. Throws an `UpstreamFailure` for an error in it, and where it is cut off.
  */
-export async function* chunksOf(
-  reply: Reply,
-  requestBody: Readonly<Record<string, unknown>>,
-): AsyncGenerator<Chunk, void, void> {
-  const answer = new AnswerReader(requestBody)
+export async function* chunksOf(reply: Reply, choices: number): AsyncGenerator<Chunk, void, void> {
+  const answer = new AnswerReader(choices)
   const iterator = reply.body.iterator({ destroyOnReturn: false })
   let hasBegun = false
   let isDrained = false
@@ -74,11 +74,11 @@ class AnswerReader {
   #isDone = false
   #isWhole = false
 
-  constructor(requestBody: Readonly<Record<string, unknown>>) {
-    this.#choices = new OpenChoices(requestBody)
+  constructor(choices: number) {
+    this.#choices = new OpenChoices(choices)
     this.#sse = new SseReader({
       onEvent: (name, data) => this.#event(name, data),
-      onJson: (json) => this.#json(json, false),
+      onJson: (json, source) => this.#json({ json, source }, false),
     })
   }
 
@@ -125,7 +125,7 @@ class AnswerReader {
     }
     const isError = name === 'error'
     const json = parsed(text)
-    if (json !== undefined) this.#json(json, true, isError)
+    if (json !== undefined) this.#json({ json, source: text }, true, isError)
     else if (isError) this.#failure = badAnswer(errorIn(text, true) ?? text)
     // Servers that leave the blank line between two events out.
     else if (text.includes('\n')) for (const line of text.split('\n')) this.#event(name, line)
@@ -133,17 +133,21 @@ class AnswerReader {
     else if (name === '' || name === 'message') this.#failure = notOfTheApi()
   }
 
-  #json(json: unknown, isFramed: boolean, isError = false): void {
+  #json({ json, source }: Omit<Chunk, 'isWhole'>, isFramed: boolean, isError = false): void {
     if (this.isComplete || this.#failure !== undefined || json === null) return
     const message = errorIn(json, isError)
     if (message !== undefined) this.#failure = badAnswer(message, json)
-    else if (Array.isArray(json)) for (const item of json) this.#json(item, isFramed)
-    else if (!isObject(json)) this.#failure = notOfTheApi()
+    else if (Array.isArray(json)) {
+      const sources = elementsOf(source)
+      for (const [index, item] of json.entries()) {
+        this.#json({ json: item, source: sources[index] as string }, isFramed)
+      }
+    } else if (!isObject(json)) this.#failure = notOfTheApi()
     else {
       this.#sawChunk = true
       this.#choices.add(json)
       this.#isWhole = isWhole(json, isFramed)
-      this.#chunks.push({ json, isWhole: this.#isWhole })
+      this.#chunks.push({ json, source, isWhole: this.#isWhole })
     }
   }
 }

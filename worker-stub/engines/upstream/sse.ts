@@ -9,8 +9,8 @@ const MAX_TRIES = 16
 export interface SseListener {
   /** The name is empty where the server gave none. */
   onEvent(name: string, data: string): void
-  /** A JSON text that is in no event, as of a server that does not stream. */
-  onJson(json: unknown): void
+  /** A JSON text that is in no event, as of a server that does not stream, and its source. */
+  onJson(json: unknown, source: string): void
 }
 
 /**
@@ -73,9 +73,10 @@ export class SseReader {
 
   /** If it is not yet the whole text, it is kept. */
   #tellUnframed(): void {
+    const source = this.#unframed.join('\n')
     let json: unknown
     try {
-      json = JSON.parse(this.#unframed.join('\n'))
+      json = JSON.parse(source)
     } catch {
       this.#tries += 1
       return
@@ -83,7 +84,7 @@ export class SseReader {
     this.#unframed = []
     this.#unframedLength = 0
     this.#tries = 0
-    this.#listener.onJson(json)
+    this.#listener.onJson(json, source)
   }
 }
 

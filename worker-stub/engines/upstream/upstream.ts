@@ -24,7 +24,10 @@ export interface UpstreamOptions {
 export interface Call {
   /** Below the base address, for example `/chat/completions`. */
   readonly path: string
-  readonly body: Readonly<Record<string, unknown>>
+  /** JSON text of an object. */
+  readonly body: string
+  /** How many choices the answer is to have. */
+  readonly choices?: number
   /** Nobody wants the answer any more: the connection is closed, by which such a server knows to stop. */
   readonly signal: AbortSignal
   /** All tries and the whole answer have this long. */
@@ -33,8 +36,8 @@ export interface Call {
 
 /** What an endpoint answered: chunks as they come, which end where the answer is complete, or one whole body. */
 export type Answer =
-  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<unknown> }
-  | { readonly kind: 'whole'; readonly body: unknown }
+  | { readonly kind: 'stream'; readonly chunks: AsyncIterable<Chunk> }
+  | { readonly kind: 'whole'; readonly body: Chunk }
 
 /**
  * Calls an endpoint with this body. Tries again while nothing of an answer has come and the server may
@@ -47,7 +50,7 @@ export async function callUpstream(options: UpstreamOptions, call: Call): Promis
     if (!first.isWhole) return { kind: 'stream', chunks: stream(first, chunks, life) }
     await chunks.next()
     life.end()
-    return { kind: 'whole', body: first.json }
+    return { kind: 'whole', body: first }
   } catch (error) {
     life.end()
     throw life.reasonOf(error)
@@ -64,7 +67,7 @@ async function firstChunk(options: UpstreamOptions, call: Call, life: Life): Pro
   const request = {
     url: endpointUrl(url, call.path),
     headers: headersOf(options),
-    body: JSON.stringify(call.body),
+    body: call.body,
     signal: life.signal,
   }
   const policy = new RetryPolicy(patienceMs)
@@ -72,7 +75,7 @@ async function firstChunk(options: UpstreamOptions, call: Call, life: Life): Pro
     let waitMs: number | undefined
     try {
       const reply = await post({ ...request, isFresh })
-      if (reply.status < 400) return await begun(reply, call.body)
+      if (reply.status < 400) return await begun(reply, call.choices ?? 1)
       waitMs = policy.afterStatus(reply, life.leftMs)
       if (waitMs === undefined) throw await statusFailure(reply)
       reply.close()
@@ -93,8 +96,8 @@ function headersOf({ apiKey }: UpstreamOptions): Record<string, string> {
   }
 }
 
-async function begun(reply: Reply, body: Call['body']): Promise<Begun> {
-  const chunks = chunksOf(reply, body)
+async function begun(reply: Reply, choices: number): Promise<Begun> {
+  const chunks = chunksOf(reply, choices)
   const first = await chunks.next()
   if (first.done === true) throw badAnswer('the answer is empty')
   return { first: first.value, chunks }
@@ -104,10 +107,10 @@ async function* stream(
   first: Chunk,
   chunks: AsyncIterable<Chunk>,
   life: Life,
-): AsyncGenerator<unknown, void, void> {
+): AsyncGenerator<Chunk, void, void> {
   try {
-    yield first.json
-    for await (const { json } of chunks) yield json
+    yield first
+    yield* chunks
   } catch (error) {
     throw life.reasonOf(error)
   } finally {

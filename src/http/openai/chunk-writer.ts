@@ -1,0 +1,251 @@
+import { sourceAt } from '../../json-source.ts'
+import { isOfContent } from '../../gateway/event-log.ts'
+import { usageOf } from './answer.ts'
+import { chunkWith, chunksOf, chunksOfAnswer, withoutRole } from './chunk.ts'
+import { choicesIn, withBothReasonings, withEnvelope } from './engine-json.ts'
+import { failureOf, workerRestarted } from './openai-errors.ts'
+import { SaidText } from './said-text.ts'
+import type { JobEvent, Outcome } from '../../job.ts'
+import type { EventWriter } from '../sse.ts'
+import type { Chunk, ChunkKind } from './chunk.ts'
+import type { Envelope } from './engine-json.ts'
+import type { ErrorObject } from './openai-errors.ts'
+
+type Success = Extract<Outcome, { readonly kind: 'succeeded' }>
+
+export interface ChunkStream {
+  readonly kind: ChunkKind
+  readonly envelope: Envelope
+  /** The worker's own chunks are passed on. Else chunks are made of its text. */
+  readonly isVerbatim: boolean
+  readonly wantsUsage: boolean
+  readonly errorOf: (error: unknown) => ErrorObject
+}
+
+/**
+ * A comment, with one end of line and no more: with an empty line behind it, Python's client
+ * takes it for an event that it cannot read.
+ */
+const PING = ': ping\n'
+
+/** Writes the events of one job as chunks of the OpenAI API, which ends with `[DONE]` or with an error. */
+export class ChunkWriter implements EventWriter {
+  readonly #stream: ChunkStream
+  readonly #said = new SaidText()
+  /** The choices that the client has heard of, and those of them that have an end. */
+  readonly #begun = new Set<number>()
+  readonly #finished = new Set<number>()
+  readonly #withTools = new Set<number>()
+  #hasChunks = false
+  /** The client has more than text of the first choice, which a second worker cannot repeat. */
+  #hasMore = false
+  #isAgain = false
+  /** The text of the deltas, as other readers get it, is the content of their chunks. */
+  #isOfOneText = true
+  /** Of that text, what no chunk has said yet: a long text comes in pieces, and its chunks with the last one. */
+  #ahead = ''
+  #usage: string | undefined
+  #isOver = false
+
+  constructor(stream: ChunkStream) {
+    this.#stream = stream
+  }
+
+  readonly ping = (): string => PING
+
+  readonly failure = (error: unknown): string => (this.#isOver ? '' : this.#fail(error))
+
+  readonly events = (batch: readonly JobEvent[]): string => {
+    const text = batch.map((event) => (this.#isOver ? '' : this.#event(event))).join('')
+    // Node sends the headers with the first words of the body.
+    return text === '' && this.#begun.size === 0 && !this.#isOver ? PING : text
+  }
+
+  #event(event: JobEvent): string {
+    switch (event.kind) {
+      case 'status':
+        return ''
+      case 'restart':
+        return isOfContent(event.id) ? '' : this.#restart()
+      case 'delta':
+        // What was not streamed is taken from the result, which is known at the end.
+        return isOfContent(event.id) ? '' : this.#delta(event)
+      case 'done':
+        return this.#end(event.view.outcome)
+    }
+  }
+
+  #restart(): string {
+    if (this.#hasMore) return this.#fail(workerRestarted())
+    this.#said.restart()
+    this.#isAgain = true
+    this.#usage = undefined
+    this.#ahead = ''
+    return ''
+  }
+
+  #delta({ text, chunks: source }: Extract<JobEvent, { readonly kind: 'delta' }>): string {
+    const chunks = this.#stream.isVerbatim ? chunksOf(source, this.#stream.kind) : undefined
+    if (chunks === undefined) return this.#text(text)
+    this.#hasChunks = true
+    this.#compare(text, chunks)
+    return chunks.map((chunk) => (this.#isOver ? '' : this.#chunk(chunk))).join('')
+  }
+
+  #compare(text: string, chunks: readonly Chunk[]): void {
+    const pieces = chunks.flatMap(({ choices }) => choices).filter(({ index }) => index === 0)
+    const content = pieces.map((piece) => piece.content).join('')
+    this.#ahead += text
+    if (this.#ahead.startsWith(content)) this.#ahead = this.#ahead.slice(content.length)
+    else this.#isOfOneText = false
+  }
+
+  #text(text: string): string {
+    const news = this.#said.next(text)
+    if (news === undefined) return this.#fail(workerRestarted())
+    return news === ''
+      ? ''
+      : this.#write(0, chunkWith(this.#stream.kind, 0, { delta: { content: news } }))
+  }
+
+  #chunk(chunk: Chunk): string {
+    const { source, choices, isUsage } = chunk
+    if (isUsage) {
+      // It is the last one, also where the gateway has to add an end before it.
+      this.#usage = source
+      return ''
+    }
+    if (this.#isAgain && choices.length > 0) return this.#chunkAgain(chunk)
+    for (const { index, content } of choices) if (index === 0) this.#said.next(content)
+    return this.#pass(chunk)
+  }
+
+  /** Of a second attempt: the client gets what it does not have, and the role only once. */
+  #chunkAgain(chunk: Chunk): string {
+    const { kind } = this.#stream
+    const [piece, ...others] = chunk.choices
+    const isOfText = piece?.index === 0 && !piece.hasMore && others.length === 0
+    if (!isOfText && this.#said.isBehind) return this.#fail(workerRestarted())
+    if (piece?.index !== 0) return this.#pass(chunk)
+    const news = this.#said.next(piece.content)
+    const endsEarly = piece.isFinish && this.#said.isBehind
+    if (news === undefined || endsEarly || (news !== '' && this.#finished.has(0))) {
+      return this.#fail(workerRestarted())
+    }
+    if (!this.#begun.has(0)) return this.#pass(chunk)
+    const isNews = news !== '' || !isOfText || (piece.isFinish && !this.#finished.has(0))
+    if (!isNews) return ''
+    const content = news === piece.content ? undefined : news
+    return this.#pass({ ...chunk, source: withoutRole(chunk, kind, content) })
+  }
+
+  #pass({ source, choices }: Chunk): string {
+    const { kind } = this.#stream
+    const roles = choices.flatMap(({ index, hasRole }) =>
+      kind === 'chat' && !hasRole && !this.#begun.has(index) ? [this.#role(index)] : [],
+    )
+    for (const { index, isFinish, hasMore, hasToolCalls } of choices) {
+      this.#begun.add(index)
+      if (isFinish) this.#finished.add(index)
+      if (hasToolCalls) this.#withTools.add(index)
+      if (hasMore || index !== 0) this.#hasMore = true
+    }
+    return roles.join('') + this.#line(source)
+  }
+
+  /** A chunk of one choice that was made here. */
+  #write(index: number, source: string): string {
+    const role = this.#stream.kind === 'chat' && !this.#begun.has(index) ? this.#role(index) : ''
+    this.#begun.add(index)
+    return role + this.#line(source)
+  }
+
+  #role(index: number): string {
+    const delta = { role: 'assistant', content: '' }
+    return this.#line(chunkWith(this.#stream.kind, index, { delta }))
+  }
+
+  #end(outcome: Outcome | null): string {
+    if (outcome?.kind !== 'succeeded') return this.#fail(failureOf(outcome))
+    const body = this.#stream.isVerbatim ? outcome.body : undefined
+    const said = this.#rest(outcome, body)
+    if (this.#isOver) return said
+    const finish = [...this.#begun].map((index) => this.#finish(index, outcome, body)).join('')
+    const usage = this.#stream.wantsUsage ? this.#usageOf(outcome, body) : undefined
+    this.#isOver = true
+    return `${said}${finish}${usage === undefined ? '' : this.#line(usage)}data: [DONE]\n\n`
+  }
+
+  /** What the worker did not stream. The client hears of at least one choice. */
+  #rest({ content }: Success, body: string | undefined): string {
+    const { kind } = this.#stream
+    // A worker of whole bodies may leave the content out. Then only its chunks tell it.
+    const isTold = content !== '' || body === undefined
+    const left = isTold ? this.#said.restOf(content) : undefined
+    const isTrusted = this.#hasChunks && (!isTold || !this.#isOfOneText || this.#ahead !== '')
+    if (isTold && left === undefined && !isTrusted) return this.#fail(workerRestarted())
+    if (!this.#hasChunks && body !== undefined) {
+      const already = this.#said.isEmpty ? undefined : (left ?? '')
+      const chunks = chunksOf(`[${chunksOfAnswer(body, kind, already).join(',')}]`, kind) ?? []
+      if (chunks.length > 0) return chunks.map((chunk) => this.#pass(chunk)).join('')
+    }
+    if (left && !this.#finished.has(0)) {
+      return this.#write(0, chunkWith(kind, 0, { delta: { content: left } }))
+    }
+    return this.#begun.size > 0 ? '' : this.#first()
+  }
+
+  /** Of an answer without words. */
+  #first(): string {
+    this.#begun.add(0)
+    return this.#stream.kind === 'chat' ? this.#role(0) : ''
+  }
+
+  #finish(index: number, { finishReason }: Success, body: string | undefined): string {
+    if (this.#finished.has(index)) return ''
+    const usual = this.#withTools.has(index) ? 'tool_calls' : 'stop'
+    const ofEngine = body === undefined ? undefined : finishIn(body, index)
+    const finish = ofEngine ?? (index === 0 ? finishReason : undefined) ?? usual
+    return this.#line(chunkWith(this.#stream.kind, index, { finish }))
+  }
+
+  #usageOf(outcome: Success, body: string | undefined): string | undefined {
+    if (this.#usage !== undefined) return this.#usage
+    const ofBody = body === undefined ? undefined : sourceAt(body, ['usage'])
+    if (ofBody?.startsWith('{')) return `{"choices":[],"usage":${ofBody}}`
+    const usage = usageOf(outcome)
+    return usage && JSON.stringify({ choices: [], usage })
+  }
+
+  /** Ends the stream. */
+  #fail(error: unknown): string {
+    this.#isOver = true
+    return dataOf(JSON.stringify({ error: this.#stream.errorOf(error) }))
+  }
+
+  #line(source: string): string {
+    const { kind, envelope } = this.#stream
+    const chunk = withEnvelope(source, envelope)
+    return dataOf(kind === 'chat' ? withBothReasonings(chunk, 'delta') : chunk)
+  }
+}
+
+function finishIn(body: string, index: number): string | undefined {
+  for (const [at, choice] of choicesIn(body).entries()) {
+    const { index: its = at, finish_reason: finish } = JSON.parse(choice) as Record<string, unknown>
+    if (its === index && typeof finish === 'string') return finish
+  }
+  return undefined
+}
+
+/** Some readers take these for ends of lines, too. In JSON, the first two are only between values. */
+const LINE_ENDS: Readonly<Record<string, string>> = {
+  '\n': ' ',
+  '\r': ' ',
+  '\u0085': String.raw`\u0085`,
+  '\u2028': String.raw`\u2028`,
+  '\u2029': String.raw`\u2029`,
+}
+
+const dataOf = (json: string): string =>
+  `data: ${json.replace(/[\n\r\u0085\u2028\u2029]/g, (end) => LINE_ENDS[end] as string)}\n\n`

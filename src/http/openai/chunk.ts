@@ -1,0 +1,130 @@
+import { elementsOf, sourceAt, withMembers, withSourceAt } from '../../json-source.ts'
+import { choicesIn } from './engine-json.ts'
+
+/** What one choice of a chunk says. */
+export interface ChoicePiece {
+  readonly index: number
+  readonly content: string
+  readonly hasRole: boolean
+  readonly hasToolCalls: boolean
+  /** Anything beside role and content, such as a piece of a tool call. */
+  readonly hasMore: boolean
+  readonly isFinish: boolean
+}
+
+/** A chunk of an engine's stream, and what the gateway must know of it. */
+export interface Chunk {
+  readonly source: string
+  readonly choices: readonly ChoicePiece[]
+  /** It has no choices, but the usage of the whole stream. */
+  readonly isUsage: boolean
+}
+
+export type ChunkKind = 'chat' | 'completions'
+
+/** The chunks of a delta. Undefined where its worker wrote none that can be read. */
+export function chunksOf(chunks: string | undefined, kind: ChunkKind): Chunk[] | undefined {
+  if (chunks === undefined) return undefined
+  try {
+    const parsed: unknown = JSON.parse(chunks)
+    if (!Array.isArray(parsed)) return undefined
+    const sources = elementsOf(chunks)
+    return parsed.flatMap((chunk: unknown, at): Chunk[] =>
+      isObject(chunk) ? [chunkOf(chunk, sources[at] as string, kind)] : [],
+    )
+  } catch {
+    return undefined
+  }
+}
+
+type Fields = Record<string, unknown>
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function chunkOf(chunk: Fields, source: string, kind: ChunkKind): Chunk {
+  const choices: readonly unknown[] = Array.isArray(chunk.choices) ? chunk.choices : []
+  return {
+    source,
+    choices: choices.map((choice, at) => pieceOf(isObject(choice) ? choice : {}, at, kind)),
+    isUsage: choices.length === 0 && isObject(chunk.usage),
+  }
+}
+
+function pieceOf(choice: Fields, at: number, kind: ChunkKind): ChoicePiece {
+  const { index, finish_reason: finish, text } = choice
+  const delta = kind === 'chat' ? choice.delta : { content: text }
+  const { role, content, ...more } = isObject(delta) ? delta : {}
+  return {
+    index: typeof index === 'number' ? index : at,
+    content: typeof content === 'string' ? content : '',
+    hasRole: typeof role === 'string' && role !== '',
+    hasToolCalls: says(more.tool_calls),
+    hasMore: Object.values(more).some(says) || (says(content) && typeof content !== 'string'),
+    isFinish: typeof finish === 'string',
+  }
+}
+
+const says = (value: unknown): boolean =>
+  value !== undefined &&
+  value !== null &&
+  value !== '' &&
+  !(typeof value === 'object' && Object.keys(value).length === 0)
+
+/** The chunk without the role of its first choice, which the client has, and with another content if one is given. */
+export function withoutRole({ source }: Chunk, kind: ChunkKind, content?: string): string {
+  const text = content === undefined ? undefined : JSON.stringify(content)
+  if (kind === 'completions') {
+    return text === undefined ? source : withSourceAt(source, ['choices', 0, 'text'], text)
+  }
+  const path = ['choices', 0, 'delta']
+  const delta = sourceAt(source, path)
+  if (!delta?.startsWith('{')) return source
+  const changes = { role: undefined, ...(text !== undefined && { content: text }) }
+  return withSourceAt(source, path, withMembers(delta, changes))
+}
+
+/** A chunk of one choice, made here. */
+export function chunkWith(
+  kind: ChunkKind,
+  index: number,
+  {
+    delta = {},
+    finish = null,
+  }: { delta?: { role?: string; content?: string }; finish?: string | null },
+): string {
+  const { content = '' } = delta
+  const said = kind === 'chat' ? { delta } : { text: content }
+  return JSON.stringify({ choices: [{ index, ...said, logprobs: null, finish_reason: finish }] })
+}
+
+/**
+ * The choices of a whole answer as chunks, for a worker that streamed none. `left` is what of
+ * the first choice's content has not been said.
+ */
+export function chunksOfAnswer(body: string, kind: ChunkKind, left: string | undefined): string[] {
+  return choicesIn(body).map((choice, at) => {
+    const rest = at === 0 && left !== undefined ? JSON.stringify(left) : undefined
+    const open = { message: undefined, index: sourceAt(choice, ['index']) ?? String(at) }
+    const finish = { finish_reason: 'null' }
+    if (kind === 'completions') {
+      const text = rest === undefined ? {} : { text: rest }
+      return `{"choices":[${withMembers(choice, { ...open, ...text, ...finish })}]}`
+    }
+    const message = sourceAt(choice, ['message'])
+    const delta = deltaOf(message?.startsWith('{') ? message : '{}', rest)
+    return `{"choices":[${withMembers(choice, { ...open, delta, ...finish })}]}`
+  })
+}
+
+/** In a stream, each tool call has its place among the others. */
+function deltaOf(message: string, content: string | undefined): string {
+  const calls = sourceAt(message, ['tool_calls'])
+  const numbered = calls?.startsWith('[')
+    ? elementsOf(calls).map((call, index) => withMembers(call, { index: String(index) }))
+    : []
+  return withMembers(message, {
+    // The client has the role from the text that it was told before.
+    ...(content !== undefined && { content, role: undefined }),
+    tool_calls: numbered.length > 0 ? `[${numbered.join(',')}]` : undefined,
+  })
+}

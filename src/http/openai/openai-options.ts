@@ -1,0 +1,5 @@
+import type { Models } from '../../models.ts'
+import type { AppOptions } from '../app-options.ts'
+
+/** Everything this surface needs. Without models there is nothing to serve. */
+export type OpenAiOptions = Omit<AppOptions, 'models'> & { readonly models: Models }

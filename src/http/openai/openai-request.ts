@@ -1,0 +1,96 @@
+import { withMembers } from '../../json-source.ts'
+import { readJsonText } from '../body.ts'
+import { OpenAiError, invalidValue, modelNotFound } from './openai-errors.ts'
+import { tierOf } from './service-tier.ts'
+import type { Context } from 'hono'
+import type { ModelRoute, Models } from '../../models.ts'
+import type { HttpEnv } from '../context.ts'
+import type { OpenAiOptions } from './openai-options.ts'
+import type { Tier } from './service-tier.ts'
+
+export const CHAT = '/v1/chat/completions'
+export const COMPLETIONS = '/v1/completions'
+export const EMBEDDINGS = '/v1/embeddings'
+export type Endpoint = typeof CHAT | typeof COMPLETIONS | typeof EMBEDDINGS
+
+/** What a client sent to one of the endpoints. */
+export interface OpenAiRequest {
+  readonly endpoint: Endpoint
+  /** The body as it was sent. Only this text goes to the engine. */
+  readonly source: string
+  /** The same, parsed, for what the gateway itself must know. */
+  readonly fields: Readonly<Record<string, unknown>>
+  /** As the client names it, or the only one where the client names none. */
+  readonly model: string
+  readonly route: ModelRoute
+  /** The worker gets the body as it is. Else it gets messages, and answers with text. */
+  readonly isVerbatim: boolean
+  readonly isStream: boolean
+  /** The client asked for the usage at the end of the stream. */
+  readonly wantsUsage: boolean
+  /** Undefined where the client asked for none. */
+  readonly tier: Tier | undefined
+}
+
+/** Reads the body. Checks only what the gateway itself needs: the engine validates the rest. */
+export async function readRequest(
+  c: Context<HttpEnv>,
+  endpoint: Endpoint,
+  { models, v1 }: Pick<OpenAiOptions, 'models' | 'v1'>,
+): Promise<OpenAiRequest> {
+  const { text: source, value } = await readJsonText(c, v1.maxBodyBytes)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new OpenAiError(400, 'the body must be a JSON object', { code: 'invalid_value' })
+  }
+  const fields = value as Record<string, unknown>
+  const { model, route } = modelOf(fields.model, models)
+  const { stream = null } = fields
+  if (stream !== null && typeof stream !== 'boolean') {
+    throw invalidValue('stream', 'stream must be true or false')
+  }
+  return {
+    endpoint,
+    source,
+    fields,
+    model,
+    route,
+    isVerbatim: route.isVerbatim && v1.carriesBodies,
+    isStream: stream === true && endpoint !== EMBEDDINGS,
+    wantsUsage:
+      (fields.stream_options as { include_usage?: unknown } | null)?.include_usage === true,
+    tier: tierOf(fields.service_tier),
+  }
+}
+
+function modelOf(given: unknown, models: Models): { model: string; route: ModelRoute } {
+  if (typeof given === 'string' && given !== '') {
+    const route = models.route(given)
+    if (route === undefined) throw modelNotFound(given)
+    return { model: given, route }
+  }
+  if (given !== undefined && given !== null && given !== '') {
+    throw invalidValue('model', 'model must be a string')
+  }
+  const [only, ...others] = models.all()
+  const route = only && models.route(only.id)
+  if (only === undefined || route === undefined || others.length > 0) {
+    throw invalidValue('model', 'name a model: GET /v1/models lists them')
+  }
+  return { model: only.id, route }
+}
+
+/**
+ * The body for the engine: the client's, but for what the gateway owns. A stream is always
+ * asked for its usage. The gateway drops it where the client did not want it.
+ */
+export function engineBody({ endpoint, source, route, isStream }: OpenAiRequest): string {
+  const model = JSON.stringify(route.name)
+  if (endpoint === EMBEDDINGS) {
+    return withMembers(source, { model, stream: undefined, stream_options: undefined })
+  }
+  return withMembers(source, {
+    model,
+    stream: String(isStream),
+    stream_options: isStream ? '{"include_usage":true}' : undefined,
+  })
+}

@@ -1,0 +1,60 @@
+import { membersOf } from '../../src/json-source.ts'
+import { Completion } from './completion.ts'
+import { choicesOf } from './upstream/choices.ts'
+import { isObject } from './upstream/error-text.ts'
+import { callUpstream } from './upstream/upstream.ts'
+import type { EngineRequest, Outcome } from '../../src/job.ts'
+import type { OnDelta } from '../engine.ts'
+import type { UpstreamFailure } from './upstream/failure.ts'
+import type { UpstreamOptions } from './upstream/upstream.ts'
+
+export interface CarryOptions {
+  readonly signal: AbortSignal
+  readonly lifeMs: number
+  readonly onDelta: OnDelta
+}
+
+/**
+ * Posts the body that a client sent to an OpenAI endpoint, and hands on what the server answers:
+ * each chunk of a stream, or the whole body, as source text. The server validates, not the worker.
+ * Throws as `callUpstream` does.
+ */
+export async function carry(
+  { endpoint, body }: EngineRequest,
+  options: UpstreamOptions,
+  { signal, lifeMs, onDelta }: CarryOptions,
+): Promise<Outcome> {
+  const path = endpoint.replace(/^\/v1(?=\/)/, '')
+  const asked: unknown = JSON.parse(membersOf(body).get('n') ?? 'null')
+  const choices = typeof asked === 'number' && asked > 1 ? asked : 1
+  const answer = await callUpstream(options, { path, body, choices, signal, lifeMs })
+  let text = ''
+  const completion = new Completion((piece) => (text += piece))
+  if (answer.kind === 'whole') {
+    const { json, source } = answer.body
+    // Embeddings, for example, have no choices.
+    if (choicesOf(json) === undefined) return { kind: 'succeeded', content: '', body: source }
+    return { ...completion.add(json).outcome({ needsText: false }), body: source }
+  }
+  for await (const { json, source } of answer.chunks) {
+    text = ''
+    completion.add(json)
+    onDelta(text, source)
+  }
+  return completion.outcome({ needsText: false })
+}
+
+/** What the server said of its failure, as far as it is of the API's form. */
+export function failureOf({ type, message, status, body }: UpstreamFailure): Outcome {
+  const said = isObject(body) && isObject(body.error) ? body.error : body
+  const { code, param } = isObject(said) ? said : {}
+  const hasCode = typeof code === 'string' || typeof code === 'number'
+  return {
+    kind: 'failed',
+    type,
+    message,
+    ...(status !== undefined && { status }),
+    ...(hasCode && { code: String(code) }),
+    ...(typeof param === 'string' && { param }),
+  }
+}
