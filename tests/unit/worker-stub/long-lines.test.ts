@@ -81,8 +81,8 @@ describe('a long line', () => {
       const { user, system } = process.cpuUsage(before)
       return (user + system) / 1_000
     }
-    cost(10_000)
-    const [few, many] = [cost(10_000), cost(80_000)]
+    cost(4_000)
+    const [few, many] = [cost(4_000), cost(32_000)]
     // Eight times the lines: the square would be 64 times the cost.
     expect(many / Math.max(few, 5)).toBeLessThan(24)
   })
