@@ -108,8 +108,10 @@ export class Cancels {
   }
 }
 
-/** A run whose record has gone may still answer. */
+/** A run whose record has gone may still answer. What is no record of ours says nothing. */
 function isUnwanted(run: string, cancelled: string | null, record: string | null): boolean {
   if (run === '') return cancelled !== null
-  return cancelled === run || (record !== null && (JSON.parse(record) as JobRecord).run !== run)
+  if (cancelled === run || record === null) return cancelled === run
+  const { run: current }: Partial<JobRecord> = JSON.parse(record) ?? {}
+  return typeof current === 'string' && current !== run
 }

@@ -30,6 +30,11 @@ export function readWire<T extends v.GenericSchema>(
 
 const nullable = <T extends v.GenericSchema>(schema: T) => v.optional(v.nullable(schema), null)
 
+/** `looseObject` would take a list for an object, too. */
+const JsonObject = v.custom<object>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+)
+
 /** What `protollm_sdk` calls a ChatCompletionTransactionModel: the keyword arguments of every such task. */
 export const Kwargs = v.object({
   prompt: v.object({
@@ -43,7 +48,7 @@ export const Kwargs = v.object({
       model: nullable(v.string()),
     }),
     messages: v.array(v.object({ role: v.string(), content: v.string() })),
-    request: v.nullish(v.object({ endpoint: v.string(), body: v.looseObject({}) })),
+    request: v.nullish(v.object({ endpoint: v.string(), body: JsonObject })),
   }),
 })
 
@@ -150,7 +155,7 @@ export const Answer = v.object({
     v.nullish(v.object({ prompt_tokens: v.number(), completion_tokens: v.number() })),
     undefined,
   ),
-  body: v.nullish(v.looseObject({})),
+  body: v.nullish(JsonObject),
 })
 
 /** `body`: its source text, where the worker carries bodies. */

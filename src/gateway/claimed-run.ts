@@ -3,6 +3,7 @@ import { GatewayError, WireFormatError, acceptanceUnknown, jobConflict } from '.
 import { hasEnded, isDerivedId } from '../job.ts'
 import { errorFields } from '../telemetry/log.ts'
 import { cancelRun } from './cancel.ts'
+import { insist } from './insist.ts'
 import { CLAIM_GRACE_MS } from './job-state.ts'
 import { lookAtJob } from './job-view.ts'
 import type { Standing } from '../dialect.ts'
@@ -104,7 +105,8 @@ export async function leaveRun(
 ): Promise<boolean> {
   const leaving = { asker, isSure }
   try {
-    return (await cancelRun(parts, { keys, jobId: job.id, wireId, run, leaving })) === 'asked'
+    const left = () => cancelRun(parts, { keys, jobId: job.id, wireId, run, leaving })
+    return (await insist(parts.records, left)) === 'asked'
   } catch (error) {
     parts.log.warn(errorFields(error), 'claim.leave_failed')
     return true
@@ -116,6 +118,8 @@ async function claimAfterItsEnd(parts: ClaimParts, claimant: Claimant, held: Hel
   const { records } = parts
   const { job, keys } = claimant
   const seen = await lookAtJob(parts, job).catch(async (error: unknown) => {
+    // The other payload was not accepted, or its record has just expired.
+    if (isNotFound(error)) return undefined
     // A result that no reader can read is an end, of the kind that a retry runs again.
     if (!isUnreadable(error) || !held.isSure) throw error
     await records.finish(keys, held.run, 'failed')
@@ -126,6 +130,9 @@ async function claimAfterItsEnd(parts: ClaimParts, claimant: Claimant, held: Hel
   if (again.verdict === 'conflict') throw jobConflict()
   return again
 }
+
+const isNotFound = (error: unknown): boolean =>
+  error instanceof GatewayError && error.code === 'not_found'
 
 /** The result exists, and no reader can read it. */
 const isUnreadable = (error: unknown): boolean =>

@@ -28,6 +28,8 @@ export interface RunOptions {
 export interface StreamOptions {
   readonly client?: Client | undefined
   readonly isKept?: boolean
+  /** As in `RunOptions`. */
+  readonly mayReturn?: boolean
 }
 
 /** Milliseconds of a request by stage; undefined where a stage was not passed through. */
@@ -98,7 +100,7 @@ export class Gateway {
    */
   async *stream(
     job: Job,
-    { client, isKept = true }: StreamOptions = {},
+    { client, isKept = true, mayReturn }: StreamOptions = {},
   ): AsyncGenerator<readonly JobEvent[]> {
     const follower = new Follower(this.#parts, job, client)
     let known: 'nothing' | 'accepted' | 'events' = 'nothing'
@@ -108,7 +110,7 @@ export class Gateway {
     let pending: PendingJob | undefined
     try {
       if (isKept) await this.#joined(job, { mode: 'stream' }, (it) => this.#accepted(it))
-      else pending = await this.#joinedUntilAccepted(job, client)
+      else pending = await this.#joinedUntilAccepted(job, { mode: 'stream', mayReturn }, client)
       known = 'accepted'
       for await (const batch of follower.events(undefined)) {
         known = 'events'
@@ -116,7 +118,10 @@ export class Gateway {
       }
     } catch (error) {
       const isUnread = error instanceof GatewayError && UNREAD.has(error.code)
-      throw known === 'accepted' && isUnread ? stillRunning(error) : error
+      if (known !== 'accepted' || !isUnread) throw error
+      // The answer says that the job runs on, so the client's leaving must not cancel it.
+      pending?.promise()
+      throw stillRunning(error)
     } finally {
       // The same event tells both of the end. Where the client has left, there is none to wait for.
       if (!client?.isGone) await pending?.waiters.wait('ending', LAST_LOOK_MS)
@@ -198,9 +203,8 @@ export class Gateway {
   }
 
   /** Resolves when the job is accepted. Until the request leaves it, it is one of those that wait for it. */
-  #joinedUntilAccepted(job: Job, client?: Client): Promise<PendingJob> {
+  #joinedUntilAccepted(job: Job, asked: Asked, client?: Client): Promise<PendingJob> {
     return this.#countingRejections(async () => {
-      const asked = { mode: 'stream' } as const
       const pending = this.#jobs.joinAtOnce(job, asked) ?? (await this.#jobs.join(job, asked))
       const { timeoutMs } = this.#parts
       const result = await pending.waiters.wait('accepted', timeoutMs, client)

@@ -1,5 +1,7 @@
 import { errorFields } from '../telemetry/log.ts'
-import type { Claimant } from './claimed-run.ts'
+import { insist } from './insist.ts'
+import type { HintSource } from '../redis/push.ts'
+import type { Claimant, Held } from './claimed-run.ts'
 import type { GatewayParts } from './gateway-parts.ts'
 
 type MarkParts = Pick<GatewayParts, 'records' | 'log'>
@@ -14,7 +16,7 @@ export function markRun(
   run: string,
   isKept: boolean,
 ): void {
-  const marking = records.markPublished(keys, run, isKept)
+  const marking = insist(records, () => records.markPublished(keys, run, isKept))
   marking.catch((error: unknown) => log.warn(errorFields(error), 'claim.mark_failed'))
 }
 
@@ -27,3 +29,7 @@ export function renewAsker(
   const renewing = records.renew(keys, run, asker)
   renewing.catch((error: unknown) => log.warn(errorFields(error), 'claim.renew_failed'))
 }
+
+/** Redis may have been away for longer than an asker counts: then the record must hear of ours at once. */
+export const renewedSoon = (claim: Held, source: HintSource): Held =>
+  source === 'reconcile' ? { ...claim, renewedAt: 0 } : claim

@@ -3,7 +3,7 @@ import { Inbox, doneWithin } from './inbox.ts'
 import { claimArmed, claimJob, leaveRun, readOutcome } from './claimed-run.ts'
 import { Demand } from './demand.ts'
 import { dueAt, interruptedIn, moved, timedOutIn } from './job-state.ts'
-import { markRun, renewAsker } from './marks.ts'
+import { markRun, renewAsker, renewedSoon } from './marks.ts'
 import { mayPublish, publishUntilKnown, releaseRefused, settleLate } from './publish.ts'
 import { Waiters } from './waiters.ts'
 import type { GatewayError } from '../errors.ts'
@@ -161,7 +161,9 @@ export class PendingJob {
   async #take(note: Note, claim: Held): Promise<void> {
     switch (note.kind) {
       case 'hint':
-        return this.demand.isOver ? undefined : this.#read(claim, note.source, note.at)
+        if (this.demand.isOver) return undefined
+        this.claim = renewedSoon(claim, note.source)
+        return this.#read(this.claim, note.source, note.at)
       case 'look':
         await this.#read(claim, 'deadline')
         return note.done()
@@ -196,17 +198,15 @@ export class PendingJob {
     if (!(await mayPublish(this.#parts, this.claimant, claim, this.demand))) {
       return claim.verdict === 'new' ? this.#move('ended') : undefined
     }
-    const { run } = claim
+    const { run, verdict } = claim
     this.#move('sending')
-    // The claim itself writes what the worker expects; that event tells of no result.
-    if (this.#parts.dialect.prepare !== undefined) this.#inbox.drop('hint')
+    // A new claim writes what the worker expects; that event tells of no result.
+    if (verdict === 'new' && this.#parts.dialect.prepare !== undefined) this.#inbox.drop('hint')
     this.publishedAt = performance.now()
     const onLate = (): void => this.#inbox.put({ kind: 'late', run })
     const options = { demand: this.demand, onLate }
     void publishUntilKnown(this.#parts, this.claimant, claim, options).then((sent) => {
-      const { ending } = this.waiters
-      const wasRefused = ending !== undefined && 'error' in ending
-      if (this.#state === 'ended' && wasRefused) settleLate(this.#parts, this.claimant, claim, sent)
+      if (this.#state === 'ended') settleLate(this.#parts, this.claimant, claim, this.waiters, sent)
       this.#inbox.put({ kind: 'sent', run, sent })
     })
   }

@@ -5,6 +5,7 @@ import type { GatewayError } from '../errors.ts'
 import type { GatewayParts } from './gateway-parts.ts'
 import type { Claimant, Held } from './claimed-run.ts'
 import type { Demand } from './demand.ts'
+import type { Waiters } from './waiters.ts'
 
 /** A message whose confirm was lost is published again if the broker is back within this time. */
 export const REPUBLISH_WITHIN_MS = 10_000
@@ -56,8 +57,10 @@ export function settleLate(
   parts: Pick<GatewayParts, 'dialect' | 'records' | 'log'>,
   claimant: Claimant,
   { run, verdict }: Held,
+  { ending }: Pick<Waiters, 'ending'>,
   sent: Sent,
 ): void {
+  if (ending === undefined || !('error' in ending)) return
   if (sent.kind === 'confirmed') markRun(parts, claimant, run, true)
   if (sent.kind === 'refused' && verdict === 'new') void releaseJob(parts, claimant, run)
 }

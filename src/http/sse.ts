@@ -56,15 +56,17 @@ export async function sendEvents(
     await batches.return(undefined)
     return new Response(null, { headers: all })
   }
-  outgoing.writeHead(200, all)
   const stream = new SseStream(outgoing, writer.ping)
   try {
+    outgoing.writeHead(200, all)
     if (!first.done) await stream.send(writer.events(first.value))
     for await (const batch of batches) await stream.send(writer.events(batch))
   } catch (error) {
     await stream.send(writer.failure(error))
   } finally {
     stream.end()
+    // Of a batch that could not be written, the source does not know.
+    await batches.return(undefined)
   }
   return RESPONSE_ALREADY_SENT
 }

@@ -79,6 +79,13 @@ export function dialectConformance(dialect: Dialect, captured: Captured): void {
       expect(message.body.includes('9007199254740993')).toBe(dialect.carriesBodies)
     })
 
+    test('takes no list for the body of an answer', () => {
+      const values = dialect.encodeOutcome({ kind: 'succeeded', content: 'x', body: '[1]' }, of)
+      if (dialect.carriesBodies) {
+        expect(() => dialect.decodeResult(values)).toThrow(/^the result /)
+      } else expect(dialect.decodeResult(values)).toMatchObject({ outcome: { content: 'x' } })
+    })
+
     test('carries the body of an answer as its engine sent it, or leaves it out', () => {
       const outcome: Outcome = { kind: 'succeeded', content: 'x', body: LOSSY }
       const values = dialect.encodeOutcome(outcome, { ...of, run: 'run-1' })

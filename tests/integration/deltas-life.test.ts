@@ -60,7 +60,8 @@ test.each([
     await redis.xAdd(keys.deltas, '*', { text: 'x', run: 'r1' })
     await redis.pExpire(keys.deltas, 2_000)
     await setLife(scene, claimed)
-    const [result, deltas] = await redis.multi().pTTL(key).pTTL(keys.deltas).execTyped()
+    // In this order, because time passes between the two.
+    const [deltas, result] = await redis.multi().pTTL(keys.deltas).pTTL(key).execTyped()
     expect([name, result > 2_000]).toEqual([name, true])
     // The usual path sets the one right behind the other.
     expect([name, deltas >= result, deltas < result + 1_000]).toEqual([name, true, true])
@@ -73,12 +74,15 @@ describe('where the worker’s RESULT_TTL_S is a tenth of the gateway’s,', () 
     const { settings, redis, key } = common
     const gateway = await startGateway(settings)
     const other = await startGateway(settings)
-    const lives = (id: string) =>
-      redis
+    /** Of the result and of the deltas. Time passes between the two, so the deltas come first. */
+    const lives = async (id: string): Promise<[result: number, deltas: number]> => {
+      const [deltas, result] = await redis
         .multi()
-        .pTTL(key(id))
         .pTTL(deltasKey(key(id)))
+        .pTTL(key(id))
         .execTyped()
+      return [result, deltas]
+    }
     /** The deltas of the job are those of the stream, and not one that came with the result. */
     const deltaIds = async (id: string): Promise<(string | undefined)[]> => {
       const events = await (await readEvents(`${other.url}/jobs/${id}/events`)).all()

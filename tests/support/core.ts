@@ -97,6 +97,7 @@ export function coreScene(more: { readonly dialect?: Partial<Dialect> } = {}) {
     settle: vi.fn<GatewayParts['records']['settle']>(async () => {}),
     finish: vi.fn<GatewayParts['records']['finish']>(async () => 2),
     markPublished: vi.fn<GatewayParts['records']['markPublished']>(async () => {}),
+    canNeverSucceed: () => false,
     renew: vi.fn<GatewayParts['records']['renew']>(async () => {}),
     release: vi.fn<GatewayParts['records']['release']>(async () => true),
     end: vi.fn<GatewayParts['records']['end']>(async () => 'cancelled'),

@@ -1,6 +1,6 @@
 import { membersOf } from '../../src/json-source.ts'
 import { Completion } from './completion.ts'
-import { choicesOf } from './upstream/choices.ts'
+import { choicesOf as choicesIn } from './upstream/choices.ts'
 import { isObject } from './upstream/error-text.ts'
 import { callUpstream } from './upstream/upstream.ts'
 import type { EngineRequest, Outcome } from '../../src/job.ts'
@@ -25,15 +25,19 @@ export async function carry(
   { signal, lifeMs, onDelta }: CarryOptions,
 ): Promise<Outcome> {
   const path = endpoint.replace(/^\/v1(?=\/)/, '')
-  const asked: unknown = JSON.parse(membersOf(body).get('n') ?? 'null')
-  const choices = typeof asked === 'number' && asked > 1 ? asked : 1
-  const answer = await callUpstream(options, { path, body, choices, signal, lifeMs })
+  const answer = await callUpstream(options, {
+    path,
+    body,
+    choices: choicesOf(body),
+    signal,
+    lifeMs,
+  })
   let text = ''
   const completion = new Completion((piece) => (text += piece))
   if (answer.kind === 'whole') {
     const { json, source } = answer.body
     // Embeddings, for example, have no choices.
-    if (choicesOf(json) === undefined) return { kind: 'succeeded', content: '', body: source }
+    if (choicesIn(json) === undefined) return { kind: 'succeeded', content: '', body: source }
     return { ...completion.add(json).outcome({ needsText: false }), body: source }
   }
   for await (const { json, source } of answer.chunks) {
@@ -42,6 +46,16 @@ export async function carry(
     onDelta(text, source)
   }
   return completion.outcome({ needsText: false })
+}
+
+/** How many answers were asked for: `n` for each prompt. A prompt may be a list of tokens. */
+function choicesOf(body: string): number {
+  const members = membersOf(body)
+  const n: unknown = JSON.parse(members.get('n') ?? 'null')
+  const prompt: unknown = JSON.parse(members.get('prompt') ?? 'null')
+  const isList = Array.isArray(prompt) && typeof prompt[0] !== 'number'
+  const prompts = isList ? Math.max(1, prompt.length) : 1
+  return prompts * (typeof n === 'number' && n > 1 ? n : 1)
 }
 
 /** What the server said of its failure, as far as it is of the API's form. */

@@ -23,6 +23,8 @@ export class Completion {
   #content = ''
   #sawChoice = false
   #finishReason: string | undefined
+  /** Of any choice: half an answer beside whole ones is none either. */
+  #brokenBy: string | undefined
   #model: string | undefined
   #usage: Usage | undefined
 
@@ -38,6 +40,8 @@ export class Completion {
     this.#usage = usageOf(json.usage) ?? this.#usage
     for (const choice of choicesOf(json) ?? []) {
       this.#sawChoice = true
+      const reason = finishReasonOf(choice)
+      if (reason !== undefined && isBroken(reason)) this.#brokenBy ??= reason
       // Of several answers the text is that of the first.
       if (isObject(choice) && (choice.index ?? 0) === 0) this.#choice(choice)
     }
@@ -48,10 +52,9 @@ export class Completion {
   outcome({ needsText = true } = {}): Succeeded {
     const reason = this.#finishReason
     if (!this.#sawChoice) throw notOfTheApi()
-    if (reason !== undefined && isBroken(reason)) {
-      throw badAnswer(
-        `the upstream ended the answer early (finish reason: ${reason.slice(0, 100)})`,
-      )
+    if (this.#brokenBy !== undefined) {
+      const why = this.#brokenBy.slice(0, 100)
+      throw badAnswer(`the upstream ended the answer early (finish reason: ${why})`)
     }
     if (needsText && this.#isEmpty()) throw this.#emptyAnswer()
     return {

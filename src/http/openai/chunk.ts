@@ -102,7 +102,9 @@ export function chunkWith(
  * the first choice's content has not been said.
  */
 export function chunksOfAnswer(body: string, kind: ChunkKind, left: string | undefined): string[] {
-  return choicesIn(body).map((choice, at) => {
+  // A choice that is no object is of no engine, and can be no chunk.
+  const choices = choicesIn(body).filter((choice) => choice.startsWith('{'))
+  return choices.map((choice, at) => {
     const rest = at === 0 && left !== undefined ? JSON.stringify(left) : undefined
     const open = { message: undefined, index: sourceAt(choice, ['index']) ?? String(at) }
     const finish = { finish_reason: 'null' }
@@ -120,7 +122,9 @@ export function chunksOfAnswer(body: string, kind: ChunkKind, left: string | und
 function deltaOf(message: string, content: string | undefined): string {
   const calls = sourceAt(message, ['tool_calls'])
   const numbered = calls?.startsWith('[')
-    ? elementsOf(calls).map((call, index) => withMembers(call, { index: String(index) }))
+    ? elementsOf(calls)
+        .filter((call) => call.startsWith('{'))
+        .map((call, index) => withMembers(call, { index: String(index) }))
     : []
   return withMembers(message, {
     // The client has the role from the text that it was told before.

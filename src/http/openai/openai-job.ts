@@ -40,11 +40,11 @@ function messagesBesideBody(request: OpenAiRequest): readonly Message[] {
   return length > MAX_TEXT_BESIDE_BODY ? [] : messages
 }
 
-/** `null` leaves it to the worker, as the client did. A value that is not of its type was not understood. */
+/** `undefined` says that the client left it open. A value that is not of its type was not understood. */
 function metaOf({ fields, route }: OpenAiRequest): JobMeta {
   return {
-    temperature: temperatureIn(fields) ?? null,
-    tokensLimit: tokensLimitIn(fields) ?? null,
+    temperature: temperatureIn(fields),
+    tokensLimit: tokensLimitIn(fields),
     stopWords: stopWordsIn(fields) ?? null,
     model: route.name,
   }

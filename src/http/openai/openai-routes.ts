@@ -83,7 +83,7 @@ async function run(
     ...replayed(isAgain),
     ...(ignored !== undefined && { 'x-ignored-parameters': ignored }),
   }
-  if (request.isStream) return stream(c, request, job, { options, headers })
+  if (request.isStream) return stream(c, request, job, { options, headers, hasKey })
   const { gateway, limits } = options
   const client = clientOf(c.env.outgoing)
   const waitMs = waitOf(c, limits.timeoutMs)
@@ -104,6 +104,7 @@ async function run(
 
 interface StreamOptions {
   readonly options: OpenAiOptions
+  readonly hasKey: boolean
   readonly headers: Readonly<Record<string, string>>
 }
 
@@ -111,10 +112,11 @@ async function stream(
   c: Context<HttpEnv>,
   request: OpenAiRequest,
   job: Job,
-  { options, headers }: StreamOptions,
+  { options, headers, hasKey }: StreamOptions,
 ): Promise<Response> {
   const { gateway, log } = options
-  const events = gateway.stream(job, { client: clientOf(c.env.outgoing), isKept: false })
+  const client = clientOf(c.env.outgoing)
+  const events = gateway.stream(job, { client, isKept: false, mayReturn: hasKey })
   const writer = new ChunkWriter({
     kind: request.endpoint === CHAT ? 'chat' : 'completions',
     envelope: envelopeOf(request, job, options),

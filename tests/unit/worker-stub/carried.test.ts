@@ -89,6 +89,31 @@ describe('a request that is carried', () => {
     expect(outcome).toMatchObject({ content: 'Hello' })
   })
 
+  test.each(['["a","b"]', '[[1,2],[3]]'])(
+    'waits for the answer to each of the prompts %s',
+    async (prompt) => {
+      const of = (index: number, reason: string | null): string =>
+        `data: {"choices":[{"index":${index},"text":"x","finish_reason":${JSON.stringify(reason)}}]}\n\n`
+      const { url } = await upstream((response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        response.write(of(0, 'stop'))
+        // Longer than the usage and [DONE] may take behind the last answer.
+        setTimeout(() => response.end(of(1, null) + of(1, 'stop') + D), 2_300)
+      })
+      const body = `{"stream":true,"prompt":${prompt}}`
+      const { told } = await carried(url, { endpoint: '/v1/completions', body })
+      expect(told).toHaveLength(3)
+    },
+  )
+
+  test('has failed where one of several answers was broken off', async () => {
+    const of = (index: number, reason: string): string =>
+      `data: {"choices":[{"index":${index},"delta":{"content":"x"},"finish_reason":"${reason}"}]}\n\n`
+    const { url } = await upstream(sends([of(0, 'stop'), of(1, 'abort'), D]))
+    const { outcome } = await carried(url, chat('{"stream":true,"n":2}'))
+    expect(outcome).toMatchObject({ kind: 'failed', type: 'upstream_error' })
+  })
+
   test('gets embeddings, which have no choices', async () => {
     const body = '{"object":"list","data":[{"index":0,"embedding":[0.10,1e-7]}],"model":"e"}'
     const { url } = await upstream(sends([body], { 'content-type': 'application/json' }))

@@ -237,11 +237,24 @@ describe('tries again while nothing of an answer has come', () => {
     expect(requests).toHaveLength(1)
   })
 
-  test.each([400, 401, 404, 413, 500, 501])('but not after %i', async (status) => {
+  test.each([400, 404, 413, 500, 501])('but not after %i', async (status) => {
     const { url, requests } = await upstream((response) => busy(response, status, {}))
     expect((await ask(url)).outcome).toMatchObject({ type: `upstream_${status}`, message: 'busy' })
     expect(requests).toHaveLength(1)
   })
+
+  test.each([401, 403, 407])(
+    'and %i is about the worker’s own key, which its text may quote',
+    async (status) => {
+      const { url, requests } = await upstream((response) => busy(response, status, {}))
+      const { outcome } = await ask(url)
+      expect(outcome).toMatchObject({
+        type: `upstream_${status}`,
+        message: `the upstream refuses the login of the worker (status ${status})`,
+      })
+      expect(requests).toHaveLength(1)
+    },
+  )
 
   test('a busy server that does not say when, as long as a setting has patience', async () => {
     const { url, requests } = await upstream((response) => busy(response, 503, {}))

@@ -12,6 +12,11 @@ export async function statusFailure(reply: Reply): Promise<UpstreamFailure> {
   const { status } = reply
   const text = await beginningOf(reply)
   const body = bodyOf(text)
+  // Such a text is about the worker's own key, and may quote it.
+  if (status === 401 || status === 403 || status === 407) {
+    const refused = `the upstream refuses the login of the worker (status ${status})`
+    return new UpstreamFailure(`upstream_${status}`, refused, { status })
+  }
   const message =
     typeof body === 'string' ? textOf(body.trim() || undefined) : (errorIn(body, true) ?? '')
   return new UpstreamFailure(`upstream_${status}`, message, { status, body })

@@ -52,8 +52,8 @@ describe('the job of a request', () => {
     await open.post(CHAT, hello())
     const { meta, messages: theirs } = open.job()
     expect(meta).toEqual({
-      temperature: null,
-      tokensLimit: null,
+      temperature: undefined,
+      tokensLimit: undefined,
       stopWords: null,
       model: 'whole-at-worker',
     })
