@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { dialects } from './dialects/index.ts'
 import { addressOf, host, hostInUrl, port } from './host-setting.ts'
+import { modelList, modelSettingsOf } from './models-setting.ts'
 import { queueOptionsOf } from './queue-options.ts'
 import { Problems, readSettings } from './read-settings.ts'
 import {
@@ -71,6 +72,7 @@ const gatewaySettings = {
   API_HOST: v.optional(host),
   API_PORT: v.optional(port(0)),
   ALLOWED_QUEUES: v.optional(queueList, ''),
+  MODELS: v.optional(modelList, ''),
   TIMEOUT: v.optional(number(0.001, DAY_S), '300'),
   JOB_TTL_S: v.optional(integer(1, 365 * DAY_S), '3600'),
   NOTIFY_CONFIG: v.optional(oneOf(['set', 'check'], 'must be set or check'), 'set'),
@@ -107,11 +109,17 @@ export function readConfig(env: Env) {
         'what its worker looks for may not be gone before its message',
     )
   }
+  const queues = [...new Set([set.QUEUE_NAME, ...set.ALLOWED_QUEUES])] as [string, ...string[]]
+  const models = modelSettingsOf(set.MODELS, queues)
+  if (models === undefined) {
+    problems.add('MODELS must name queues that are in QUEUE_NAME or ALLOWED_QUEUES')
+  }
   problems.throwIfAny()
   return {
     http: { ...api, maxBodyBytes: set.MAX_BODY_BYTES, v1MaxBodyBytes: set.V1_MAX_BODY_BYTES },
     ...servers,
-    queues: [...new Set([set.QUEUE_NAME, ...set.ALLOWED_QUEUES])] as [string, ...string[]],
+    queues,
+    models: models ?? [],
     notifyConfig: set.NOTIFY_CONFIG,
     gateway: {
       timeoutMs: set.TIMEOUT * 1000,

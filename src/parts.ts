@@ -1,5 +1,6 @@
 import { deadLetterHandler } from './gateway/dead-letter.ts'
 import { Gateway } from './gateway/gateway.ts'
+import { ModelDirectory } from './gateway/model-directory.ts'
 import { CLAIM_GRACE_MS } from './gateway/job-state.ts'
 import { Broker } from './rabbitmq/broker.ts'
 import { Deltas } from './redis/deltas.ts'
@@ -9,10 +10,12 @@ import { Push } from './redis/push.ts'
 import { JobRecords } from './redis/record/job-records.ts'
 import { Sweep } from './redis/sweep.ts'
 import { UnansweredJobs } from './redis/unanswered-jobs.ts'
+import { Workers } from './redis/workers.ts'
 import { watchGauges } from './telemetry/metrics.ts'
 import type { Config } from './config.ts'
 import type { RunOf } from './dialect.ts'
 import type { PartHealth } from './http/operations.ts'
+import type { Models } from './models.ts'
 import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
@@ -21,6 +24,7 @@ const CLOSE_DEADLINE_MS = 2_000
 
 export interface Parts {
   readonly gateway: Gateway
+  readonly models: Models
   readonly unanswered: UnansweredJobs
   readonly health: () => PartHealth[]
   /** Requests held, and keys subscribed to (one of them the probe's): what must return to 0 and 1. */
@@ -55,6 +59,8 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
     ? deadLetterHandler({ dialect, records, publish, log, metrics })
     : undefined
   const broker: Broker = new Broker({ url, queues, queueOptions, onDeadLetter, log, metrics })
+  const directory = directoryOf(config, broker, log)
+  const workers = new Workers({ subscriber, data, prefix, directory, log })
   const gateway = new Gateway({
     ...config.gateway,
     dialect,
@@ -69,32 +75,39 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
     },
     resultLinks: [data.link, subscriber.link, probe.link],
   })
-  const links = { data, subscriber, probe }
+  const links = { data, subscriber, probe, directory, workers }
   gauge(metrics, gateway, broker, push, links)
   return {
     gateway,
+    models: directory,
     unanswered: new UnansweredJobs(data, prefix, log),
     health: () => healthOf(gateway, broker, links),
     load: () => ({ pending: gateway.pending, subscriptions: push.size }),
     open: async () => {
       for (const connection of [data, subscriber]) connection.open()
-      probe.open()
-      sweep.open()
+      for (const part of [probe, sweep, workers]) part.open()
       await broker.open()
     },
     close: async () => {
-      await sweep.close()
-      await probe.close()
+      for (const part of [sweep, workers, probe]) await part.close()
       await broker.close(CLOSE_DEADLINE_MS)
       for (const connection of [subscriber, data]) connection.close()
     },
   }
 }
 
+function directoryOf(config: Config, broker: Broker, log: Log): ModelDirectory {
+  const { queues, dialect, models: settings } = config
+  const consumersOf = (queue: string): number | undefined => broker.workersOf(queue)
+  return new ModelDirectory({ queues, dialect, settings, consumersOf, log })
+}
+
 interface Links {
   readonly data: RedisConnection
   readonly subscriber: RedisConnection
   readonly probe: Probe
+  readonly directory: ModelDirectory
+  readonly workers: Workers
 }
 
 function gauge(
@@ -102,7 +115,7 @@ function gauge(
   gateway: Gateway,
   broker: Broker,
   push: Push,
-  { data, subscriber, probe }: Links,
+  { data, subscriber, probe, directory }: Links,
 ): void {
   watchGauges(metrics, {
     pending: () => gateway.pending,
@@ -112,13 +125,14 @@ function gauge(
     redis: { data: () => data.link.ready, subscriber: () => subscriber.link.ready },
     push: { keyspace: () => probe.link.ready },
     queues: () => broker.queues,
+    announced: () => directory.queues(),
   })
 }
 
 function healthOf(
   gateway: Gateway,
   broker: Broker,
-  { data, subscriber, probe }: Links,
+  { data, subscriber, probe, directory, workers }: Links,
 ): PartHealth[] {
   const redisReady = data.link.ready && subscriber.link.ready
   return [
@@ -130,6 +144,13 @@ function healthOf(
     },
     { name: 'redis', ready: redisReady, detail: data.link.reason || subscriber.link.reason },
     { name: 'push', ready: redisReady && probe.link.ready, detail: probe.describe() },
+    // Never against taking jobs: workers that do not announce themselves need none of it.
+    {
+      name: 'workers',
+      ready: true,
+      detail: workers.problem || directory.describe(),
+      announced: directory.queues(),
+    },
     {
       name: 'gateway',
       ready: !gateway.isDraining,

@@ -14,7 +14,7 @@ import type { Metrics } from './telemetry/metrics.ts'
 /** For this long a stopping gateway still answers new requests: `/readyz` with 503, jobs with a refusal. */
 export const FAREWELL_MS = 1_000
 
-export interface RunningServer extends Pick<Parts, 'load'> {
+export interface RunningServer extends Pick<Parts, 'load' | 'models'> {
   readonly url: string
   /** Takes nothing new, finishes what is pending for up to `graceMs`, closes everything. */
   close(graceMs: number): Promise<void>
@@ -28,10 +28,11 @@ export async function startServer(
   config: Config,
   log: Log,
   metrics: Metrics = createMetrics(),
-  models?: Models,
+  givenModels?: Models,
 ): Promise<RunningServer> {
   const parts = createParts(config, log, metrics)
   const { gateway, health, load } = parts
+  const models = givenModels ?? parts.models
   const { queues } = config
   const { maxBodyBytes } = config.http
   const { carriesMeta } = config.dialect
@@ -55,6 +56,7 @@ export async function startServer(
   return {
     url,
     load,
+    models,
     close: async (graceMs) => {
       const drained = gateway.drain(graceMs)
       listener.sayGoodbye()

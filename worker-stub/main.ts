@@ -1,10 +1,13 @@
 #!/usr/bin/env node
+import packageJson from '../package.json' with { type: 'json' }
 import { configOrExit, logDefects, stopOnSignal } from '../src/program.ts'
 import { RedisConnection } from '../src/redis/connection.ts'
 import { createLog } from '../src/telemetry/log.ts'
+import { Announcer } from './announcer.ts'
 import { readWorkerConfig } from './config.ts'
 import { echoEngine } from './engines/echo.ts'
 import { openaiEngine } from './engines/openai.ts'
+import { UpstreamModels } from './upstream-models.ts'
 import { Worker } from './worker.ts'
 
 const config = configOrExit(readWorkerConfig)
@@ -14,9 +17,29 @@ const redis = new RedisConnection(config.redisUrl, 'worker', log)
 const subscriber = new RedisConnection(config.redisUrl, 'subscriber', log)
 const engine = config.engine === 'openai' ? openaiEngine(config.openai) : echoEngine(config.echo)
 const worker = new Worker({ ...config, redis, subscriber, engine, log })
+const endpoints = ['chat', 'completions']
+const upstream = new UpstreamModels({
+  ...config.openai,
+  capabilities: ['verbatim', ...endpoints, 'embeddings'],
+  log,
+})
+const echo = [{ name: 'echo', capabilities: ['text', ...endpoints] }]
+const announcer = new Announcer({
+  ...config,
+  redis,
+  version: packageJson.version,
+  models: async () => {
+    if (worker.isPaused) return []
+    return config.engine === 'openai' ? upstream.current() : echo
+  },
+  running: () => worker.running,
+  log,
+})
 for (const connection of [redis, subscriber]) connection.open()
 await worker.open()
+announcer.open()
 stopOnSignal(log, async () => {
-  await worker.close(config.stopGraceMs)
+  // At once, and not after the jobs that still run: no gateway counts on this worker any more.
+  await Promise.all([announcer.close(), worker.close(config.stopGraceMs)])
   for (const connection of [subscriber, redis]) connection.close()
 })

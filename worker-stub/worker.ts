@@ -77,6 +77,16 @@ export class Worker {
     })
   }
 
+  /** How many jobs it has taken and not ended yet. */
+  get running(): number {
+    return this.#running.size
+  }
+
+  /** The engine's server is away, so this worker takes no jobs. */
+  get isPaused(): boolean {
+    return this.#server?.isAway ?? false
+  }
+
   /** Takes nothing new; what still runs after `graceMs` is left to another worker. */
   async close(graceMs: number): Promise<void> {
     this.#isStopping = true

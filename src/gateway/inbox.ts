@@ -51,3 +51,14 @@ export class Inbox<Note extends { readonly kind: string }> {
     })
   }
 }
+
+/** Resolves when the loop that was asked for something calls `done`, or after `ms`. */
+export function doneWithin(ms: number, ask: (done: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    ask(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}

@@ -6,7 +6,7 @@ import { CLAIM_GRACE_MS } from './job-state.ts'
 import type { Dialect, Standing } from '../dialect.ts'
 import type { Job, JobView, Outcome } from '../job.ts'
 import type { JobKeys } from '../redis/record/record.ts'
-import type { StoredJob } from '../redis/record/job-records.ts'
+import type { StoredJob } from '../redis/record/stored-job.ts'
 import type { GatewayParts } from './gateway-parts.ts'
 
 /** Whose job, by the client's own id. */

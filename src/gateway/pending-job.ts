@@ -1,10 +1,10 @@
 import { acceptanceUnknown, jobConflict, jobExpired, toGatewayError } from '../errors.ts'
-import { Inbox } from './inbox.ts'
-import { claimArmed, claimJob, leaveRun, readOutcome, releaseJob } from './claimed-run.ts'
+import { Inbox, doneWithin } from './inbox.ts'
+import { claimArmed, claimJob, leaveRun, readOutcome } from './claimed-run.ts'
 import { Demand } from './demand.ts'
 import { dueAt, interruptedIn, moved, timedOutIn } from './job-state.ts'
 import { markRun, renewAsker } from './marks.ts'
-import { mayPublish, publishUntilKnown } from './publish.ts'
+import { mayPublish, publishUntilKnown, releaseRefused, settleLate } from './publish.ts'
 import { Waiters } from './waiters.ts'
 import type { GatewayError } from '../errors.ts'
 import type { HintSource } from '../redis/push.ts'
@@ -85,14 +85,7 @@ export class PendingJob {
   /** One more read; resolves when it is done, or after `ms`. */
   lookWithin(ms: number): Promise<void> {
     if (this.#state === 'ended') return Promise.resolve()
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      const done = (): void => {
-        clearTimeout(timer)
-        resolve()
-      }
-      this.#inbox.put({ kind: 'look', done })
-    })
+    return doneWithin(ms, (done) => this.#inbox.put({ kind: 'look', done }))
   }
 
   /** The gateway stops: its requests get their answer now, and the job keeps running where it was accepted. */
@@ -211,18 +204,11 @@ export class PendingJob {
     const onLate = (): void => this.#inbox.put({ kind: 'late', run })
     const options = { demand: this.demand, onLate }
     void publishUntilKnown(this.#parts, this.claimant, claim, options).then((sent) => {
-      this.#onLateAnswer(sent, claim)
+      const { ending } = this.waiters
+      const wasRefused = ending !== undefined && 'error' in ending
+      if (this.#state === 'ended' && wasRefused) settleLate(this.#parts, this.claimant, claim, sent)
       this.#inbox.put({ kind: 'sent', run, sent })
     })
-  }
-
-  /** An answer of the broker that came too late for the requests still tells other replicas whether the job runs. */
-  #onLateAnswer(sent: Sent, { run, verdict }: Held): void {
-    const { ending } = this.waiters
-    if (this.#state !== 'ended' || ending === undefined || !('error' in ending)) return
-    if (sent.kind === 'confirmed') markRun(this.#parts, this.claimant, run, true)
-    if (sent.kind === 'refused' && verdict === 'new')
-      void releaseJob(this.#parts, this.claimant, run)
   }
 
   async #onSent(sent: Sent, claim: Held): Promise<void> {
@@ -231,12 +217,8 @@ export class PendingJob {
         this.#move('accepted')
         this.waiters.accept()
         return this.demand.isOver || this.demand.isTold ? this.#markOrEnd(claim) : undefined
-      case 'refused': {
-        // A message that is too large was too large for a replica that died, too.
-        const isFirst = claim.verdict === 'new' || sent.error.code === 'message_too_large'
-        const isReleased = isFirst && (await releaseJob(this.#parts, this.claimant, claim.run))
-        return this.#endWith(isReleased ? sent.error : acceptanceUnknown(sent.error))
-      }
+      case 'refused':
+        return this.#endWith(await releaseRefused(this.#parts, this.claimant, claim, sent.error))
       case 'unknown':
         return this.#endWith(acceptanceUnknown())
       case 'unwanted':

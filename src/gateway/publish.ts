@@ -1,5 +1,6 @@
 import { acceptanceUnknown, noWorkers, toGatewayError } from '../errors.ts'
 import { releaseJob } from './claimed-run.ts'
+import { markRun } from './marks.ts'
 import type { GatewayError } from '../errors.ts'
 import type { GatewayParts } from './gateway-parts.ts'
 import type { Claimant, Held } from './claimed-run.ts'
@@ -35,6 +36,30 @@ export async function mayPublish(
   const isReleased = isFirst && (await releaseJob(parts, claimant, run))
   if (demand.isUnwanted) return false
   throw isReleased ? noWorkers(queue) : acceptanceUnknown()
+}
+
+/** The broker has refused the message. Resolves with what its requests get: the job may run all the same. */
+export async function releaseRefused(
+  parts: Pick<GatewayParts, 'dialect' | 'records' | 'log'>,
+  claimant: Claimant,
+  { run, verdict }: Held,
+  error: GatewayError,
+): Promise<GatewayError> {
+  // A message that is too large was too large for a replica that died, too.
+  const isFirst = verdict === 'new' || error.code === 'message_too_large'
+  const isReleased = isFirst && (await releaseJob(parts, claimant, run))
+  return isReleased ? error : acceptanceUnknown(error)
+}
+
+/** An answer of the broker that came too late for the requests still tells other replicas whether the job runs. */
+export function settleLate(
+  parts: Pick<GatewayParts, 'dialect' | 'records' | 'log'>,
+  claimant: Claimant,
+  { run, verdict }: Held,
+  sent: Sent,
+): void {
+  if (sent.kind === 'confirmed') markRun(parts, claimant, run, true)
+  if (sent.kind === 'refused' && verdict === 'new') void releaseJob(parts, claimant, run)
 }
 
 interface PublishOptions {

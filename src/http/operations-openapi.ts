@@ -25,6 +25,19 @@ const parts = {
       name: { type: 'string' },
       ready: { type: 'boolean' },
       detail: { type: 'string' },
+      announced: {
+        type: 'array',
+        items: {
+          type: 'object',
+          properties: {
+            queue: { type: 'string' },
+            workers: { type: 'integer' },
+            running: { type: 'integer' },
+            concurrency: { type: 'integer' },
+          },
+          required: ['queue', 'workers', 'running', 'concurrency'],
+        },
+      },
       queues,
     },
     required: ['name', 'ready', 'detail'],

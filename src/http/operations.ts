@@ -12,8 +12,18 @@ export interface PartHealth {
   readonly ready: boolean
   /** For a person: its state, or what is wrong and how to repair it. */
   readonly detail: string
+  /** The workers that have announced themselves, by queue. Others are only known to the broker. */
+  readonly announced?: readonly AnnouncedWorkers[]
   /** For a program: the queues, as they were seen last. Empty while that is not known. */
   readonly queues?: readonly QueueHealth[]
+}
+
+export interface AnnouncedWorkers {
+  readonly queue: string
+  readonly workers: number
+  /** Jobs that they run now, and that they can run at a time. */
+  readonly running: number
+  readonly concurrency: number
 }
 
 export interface QueueHealth {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { IllegalOperationError } from 'amqplib'
 import { GatewayError, notConnected } from '../errors.ts'
 import { Link } from '../link.ts'
@@ -7,14 +6,14 @@ import { Broadcasts } from './broadcasts.ts'
 import { connectRabbitmq, isForOperator, runOf } from './connect.ts'
 import { consumeDeadLetters } from './dead-letters.ts'
 import { LargeMessages } from './large-messages.ts'
-import { propertiesOf } from './publication.ts'
+import { noSuchQueue, propertiesOf, refusalName, silent } from './publication.ts'
 import { QueueWatch } from './queue-watch.ts'
 import { SizeLimit } from './size-limit.ts'
+import { tryPublish } from './trial.ts'
 import type { ChannelModel, ConfirmChannel, RecoveringChannelModel } from 'amqplib'
 import type { Broadcast, QueueOptions } from '../dialect.ts'
 import type { OnDeadLetter } from './dead-letters.ts'
 import type { OnAnswer, Publication } from './publication.ts'
-import type { ErrorCode } from '../errors.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
@@ -35,10 +34,9 @@ export interface BrokerOptions {
 }
 
 /**
- * Our link to RabbitMQ: one connection, one confirm channel, and another one for messages that
- * are larger than any before. `link` is ready
- * while a message can be published: connected, not blocked by an alarm, and not
- * silent.
+ * Our link to RabbitMQ: one connection, one confirm channel, and another one for messages that are
+ * larger than any before. `link` is ready while a message can be published: connected, not blocked
+ * by an alarm, and not silent.
  */
 export class Broker {
   readonly link = new Link()
@@ -119,7 +117,7 @@ export class Broker {
     const started = performance.now()
     return new Promise((resolve, reject) => {
       const refuse = (error: unknown): void => {
-        publishes.inc({ result: REFUSALS.get(codeOf(error)) ?? 'not_sent' })
+        publishes.inc({ result: refusalName(error) })
         reject(error as Error)
       }
       const late = setTimeout(() => {
@@ -178,18 +176,10 @@ export class Broker {
     // Whatever the answer is, the broker has given one.
     if (error === null || isNacked) this.#heard(queue)
     if (this.#returned.size > 0 && this.#returned.delete(returnKey(run, messageId))) {
-      return this.#noSuchQueue(queue)
+      return noSuchQueue(queue, this.#queues.problemOf(queue))
     }
     if (!isNacked) return undefined
     return new GatewayError('queue_full', `queue ${queue} is full: the broker refused the message`)
-  }
-
-  #noSuchQueue(queue: string): GatewayError {
-    const message = `queue ${queue} does not exist on the broker`
-    const problem = this.#queues.problemOf(queue)
-    if (problem === undefined) return new GatewayError('no_such_queue', message)
-    const needsOperator = true
-    return new GatewayError('no_such_queue', `${message}: ${problem}`, { needsOperator })
   }
 
   /** To all workers, as far as they can be reached now: best effort. */
@@ -304,34 +294,6 @@ export class Broker {
   }
 }
 
-/**
- * Publishes a message that no queue gets. Rejects where the login may not publish at all: then
- * each job would close the channel, with the messages of the others. An alarm that begins now
- * leaves the question open.
- */
-function tryPublish(connection: ChannelModel, channel: ConfirmChannel): Promise<void> {
-  return new Promise((resolve, reject) => {
-    channel.once('error', reject)
-    connection.once('blocked', () => resolve())
-    channel.publish('', `@trial-${randomUUID()}`, Buffer.alloc(0), { mandatory: true }, (error) => {
-      if (error === null) resolve()
-      else reject(error as Error)
-    })
-  })
-}
-
 /** In the library's words. */
 const NACKED = 'message nacked'
 const returnKey = (run: string, messageId: string): string => `${run} ${messageId}`
-
-/** What the broker's refusals are called in the metrics. */
-const REFUSALS = new Map<ErrorCode | undefined, string>([
-  ['no_such_queue', 'returned'],
-  ['queue_full', 'refused'],
-  ['message_too_large', 'too_large'],
-])
-
-const codeOf = (error: unknown) => (error instanceof GatewayError ? error.code : undefined)
-
-const silent = (queue: string) =>
-  new GatewayError('broker_down', `the broker confirms nothing for queue ${queue} now`)

@@ -1,5 +1,7 @@
 import { contentProperties, runProperties } from './connect.ts'
+import { GatewayError } from '../errors.ts'
 import type { Delivery } from '../dialect.ts'
+import type { ErrorCode } from '../errors.ts'
 
 /** A job's message, and where it goes. */
 export interface Publication {
@@ -29,4 +31,27 @@ export function propertiesOf({ delivery, messageId, run, expirationMs }: Publica
     ...runProperties(delivery, run),
     ...(priority !== undefined && { priority }),
   }
+}
+
+/** What the broker's refusals are called in the metrics. */
+const REFUSALS = new Map<ErrorCode | undefined, string>([
+  ['no_such_queue', 'returned'],
+  ['queue_full', 'refused'],
+  ['message_too_large', 'too_large'],
+])
+
+/** How a message that was not taken is counted. */
+export const refusalName = (error: unknown): string =>
+  (error instanceof GatewayError ? REFUSALS.get(error.code) : undefined) ?? 'not_sent'
+
+/** The queue owes a confirm for too long. */
+export const silent = (queue: string) =>
+  new GatewayError('broker_down', `the broker confirms nothing for queue ${queue} now`)
+
+/** Where an operator has to act first, the client hears why. */
+export function noSuchQueue(queue: string, problem: string | undefined): GatewayError {
+  const message = `queue ${queue} does not exist on the broker`
+  return problem === undefined
+    ? new GatewayError('no_such_queue', message)
+    : new GatewayError('no_such_queue', `${message}: ${problem}`, { needsOperator: true })
 }

@@ -17,6 +17,13 @@ export interface Gauges {
   readonly push: Readonly<Record<string, () => boolean>>
   /** As the broker was seen last; the names are those of the settings. */
   readonly queues: () => readonly { queue: string; workers: number; waiting: number }[]
+  /** Of every queue, as its workers have announced themselves. */
+  readonly announced: () => readonly {
+    queue: string
+    workers: number
+    running: number
+    concurrency: number
+  }[]
 }
 
 export type Metrics = ReturnType<typeof createMetrics>
@@ -94,21 +101,39 @@ export function watchGauges({ registry }: Pick<Metrics, 'registry'>, gauges: Gau
   look('broker_blocked', 'An alarm of the broker is on', gauges.brokerBlocked)
   watchLabelled(registry, 'redis_connected', 'Redis is connected', 'role', gauges.redis)
   watchLabelled(registry, 'push_ready', 'Writes are known to reach us', 'mode', gauges.push)
-  watchQueues(registry, 'workers', 'Workers that take jobs from the queue', gauges.queues)
-  watchQueues(registry, 'waiting', 'Jobs that no worker holds yet', gauges.queues)
+  watchQueues(registry, 'queue_workers', 'Workers that take jobs from the queue', () =>
+    gauges.queues().map(({ queue, workers: value }) => ({ queue, value })),
+  )
+  watchQueues(registry, 'queue_waiting', 'Jobs that no worker holds yet', () =>
+    gauges.queues().map(({ queue, waiting: value }) => ({ queue, value })),
+  )
+  watchQueues(registry, 'announced_workers', 'Workers that have announced themselves', () =>
+    gauges.announced().map(({ queue, workers: value }) => ({ queue, value })),
+  )
+  watchQueues(registry, 'announced_running', 'Jobs that these workers run', () =>
+    gauges.announced().map(({ queue, running: value }) => ({ queue, value })),
+  )
+  watchQueues(registry, 'announced_concurrency', 'Jobs that they can run at a time', () =>
+    gauges.announced().map(({ queue, concurrency: value }) => ({ queue, value })),
+  )
 }
 
 function watchQueues(
   registry: Registry,
-  field: 'workers' | 'waiting',
+  name: string,
   help: string,
-  queues: Gauges['queues'],
+  values: () => readonly { queue: string; value: number }[],
 ): void {
   const collect = function (this: Gauge<string>): void {
-    for (const seen of queues()) this.set({ queue: seen.queue }, seen[field])
+    for (const { queue, value } of values()) this.set({ queue }, value)
   }
-  const name = `gateway_queue_${field}`
-  new Gauge({ name, help, labelNames: ['queue'], registers: [registry], collect })
+  new Gauge({
+    name: `gateway_${name}`,
+    help,
+    labelNames: ['queue'],
+    registers: [registry],
+    collect,
+  })
 }
 
 /** A gauge whose label has these values, each looked up when somebody asks. */

@@ -91,12 +91,14 @@ describe('cancel', () => {
   })
 
   test('is heard when it came while the subscriber was away', async () => {
-    const { settings, send, cancel, listeners } = await workerScene()
+    const { settings, send, entries, cancel, listeners } = await workerScene()
     const proxy = await redisProxy()
     const { port } = new URL(proxy.url)
     const { log } = await startWorker(settings, echoAt(20), proxy.url)
     send('c-6', 'run-1', 'word '.repeat(10_000))
     await eventually('it listens', async () => (await listeners('c-6')) === 1)
+    // A worker that has not yet looked at the job would not begin it.
+    await eventually('it runs', async () => (await entries('c-6')).length > 0)
     await proxy.close()
     await log.until('redis.disconnected')
     await cancel('c-6')
@@ -105,7 +107,7 @@ describe('cancel', () => {
   })
 
   test('is heard when it could not be read at first', async () => {
-    const { settings, send, cancel, listeners } = await workerScene()
+    const { settings, send, entries, cancel, listeners } = await workerScene()
     const proxy = await redisProxy()
     const { port } = new URL(proxy.url)
     const { REDIS_URL: subscriberUrl } = settings
@@ -116,6 +118,8 @@ describe('cancel', () => {
     )
     send('c-10', 'run-1', 'word '.repeat(10_000))
     await eventually('it listens', async () => (await listeners('c-10')) === 1)
+    // A worker that has not yet looked at the job would not begin it.
+    await eventually('it runs', async () => (await entries('c-10')).length > 0)
     await proxy.close()
     await log.until('redis.disconnected')
     await cancel('c-10')

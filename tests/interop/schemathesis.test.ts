@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { ROOT } from '../../dev/program.ts'
+import { startEngineWorker, startOpenAiGateway } from '../support/engine-worker.ts'
 import { freshSettings, startGateway } from '../support/scene.ts'
 import { startWorker } from '../support/worker-stub.ts'
 import { environmentOf, isMissing, whyMissing } from './support/environment.ts'
@@ -58,6 +59,23 @@ describe.skipIf(isMissing(environment))(`Schemathesis${whyMissing(environment)}`
         unit: 'requests',
         outcomes: { 'nothing found': Number(generated) },
       })
+    },
+    ENDS_WITHIN_MS,
+  )
+
+  test(
+    'it finds nothing under /v1, where there are models',
+    async () => {
+      const settings = freshSettings()
+      await startEngineWorker(settings, ({ end }) =>
+        end({ kind: 'succeeded', content: 'fine', body: '{"choices":[],"data":[]}' }),
+      )
+      const { url } = await startOpenAiGateway(settings)
+      const only = ['--include-path-regex', '^/v1/']
+      const { text, code } = await schemathesis(['run', `${url}/openapi.json`, ...only])
+      expect(code === 0 ? 'nothing found' : text).toBe('nothing found')
+      const [, generated] = /(\d+) generated/.exec(text) ?? []
+      expect(Number(generated)).toBeGreaterThan(500)
     },
     ENDS_WITHIN_MS,
   )

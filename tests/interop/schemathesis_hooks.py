@@ -9,11 +9,11 @@ import schemathesis
 KEY = "Idempotency-Key"
 
 
-@schemathesis.hook("before_call").apply_to(method="POST", path="/jobs")
+@schemathesis.hook("before_call").apply_to(method="POST", path_regex="^/(jobs$|v1/)")
 def one_payload_by_one_key(context, case, kwargs):
-    """A key that was used for another payload, or goes with a job_id, is a 422 however valid both are.
+    """A key that was used for another payload or path, or goes with a job_id, is a 422 however valid both are.
 
-    So a key is left out beside a job_id, and else ends in a digest of the payload. One that is invalid is
+    So a key is left out beside a job_id, and else ends in a digest of path and payload. One that is invalid is
     left as it is: that it is refused is what is to be seen. Before the call and not when the case is made,
     because a link writes into the body in between.
     """
@@ -24,5 +24,5 @@ def one_payload_by_one_key(context, case, kwargs):
     if isinstance(case.body, dict) and case.body.get("job_id") is not None:
         del headers[KEY]
         return
-    digest = hashlib.sha256(json.dumps(case.body, default=repr).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps([case.path, case.body], default=repr).encode()).hexdigest()[:16]
     headers[KEY] = (key if len(key) <= 16 else key[:-16]) + digest

@@ -35,6 +35,12 @@ describe('no login of deploy/redis', () => {
     ['EXISTS', 'llm-api:@probe:1'],
     ['SUBSCRIBE', '__keyspace@0__:llm-api:1'],
     ['PUBLISH', 'llm-api:@push-repaired', 'x'],
+    // It says what it serves itself, and hears and reads nothing of other workers.
+    ['SUBSCRIBE', 'llm-api:@workers'],
+    ['HGETALL', 'llm-api:@workers'],
+    ['DEL', 'llm-api:@workers'],
+    ['HSET', 'llm-api:@models', 'x', 'x'],
+    ['HSET', 'llm-api:1', 'x', 'x'],
   ]
 
   test('reaches beyond its keys, channels and commands', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { SILENT_MS } from '../../src/announcement.ts'
 import { eventually } from '../support/eventually.ts'
 import { deltasKey } from '../support/record.ts'
 import { readEvents, textOf } from '../support/events.ts'
@@ -21,6 +22,7 @@ import type { Settings } from '../support/scene.ts'
 const OTHERS = ['protollm-v1.1', 'celery-v2']
 /** Nobody takes jobs from it. */
 const IDLE = 'llm-api-idle'
+const WORKERS = 'llm-api:@workers'
 const TO_IDLE = `/generate?queue_name=${IDLE}`
 
 const rabbitmq = rabbitmqOfFile((server) => {
@@ -97,6 +99,19 @@ async function followedJobs({ url, channel }: Scene): Promise<void> {
   await channel.purgeQueue(IDLE)
 }
 
+/** One that announces itself and stops, and one that dies. */
+async function announcedWorkers({ gateway, worker, admin }: Scene): Promise<void> {
+  await gateway.log.until('worker.announced')
+  const dead = { worker: 'dead', instance: 'x', queue: IDLE, models: ['x'] }
+  await admin.hSet(WORKERS, 'dead', JSON.stringify(dead))
+  await admin.publish(WORKERS, JSON.stringify(dead))
+  expect(await worker.end('SIGTERM')).toBe(0)
+  await gateway.log.until('worker.stopped')
+  await gateway.log.until('worker.lost', 2 * SILENT_MS)
+  expect(await admin.exists(WORKERS)).toBe(0)
+  expect(await admin.hLen('llm-api:@models')).toBe(2)
+}
+
 /** Every other end: late, of another run, cancelled, swept. */
 async function unansweredJobs({ gateway, admin, channel, url }: Scene): Promise<void> {
   const foreign = post(url, TO_IDLE, jobOf('p-4'))
@@ -157,6 +172,7 @@ describe('gateway and worker stub under the rights of deploy/', () => {
       await followedJobs(running)
       await unansweredJobs(running)
       await refusedJobs(running, queueType)
+      await announcedWorkers(running)
 
       expect(refusalsIn(running)).toEqual([])
       expect(gateway.log.named('push.repaired')).toHaveLength(notifyConfig === 'set' ? 1 : 0)
@@ -178,6 +194,9 @@ describe('gateway and worker stub under the rights of deploy/', () => {
     await running.channel.assertExchange('celery.pidbox', 'fanout', { durable: false })
     await answeredJobs(running)
     await followedJobs(running)
+    await running.gateway.log.until('worker.announced')
+    await running.worker.end('SIGTERM')
+    await running.gateway.log.until('worker.stopped')
     expect(refusalsIn(running)).toEqual([])
     expect(await deniedBy(running.admin)).toEqual(['llm-gateway config|get'])
   })

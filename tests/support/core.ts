@@ -13,7 +13,7 @@ import type { Confirmation } from '../../src/rabbitmq/broker.ts'
 import type { OnHint } from '../../src/redis/push.ts'
 import type { Claim } from '../../src/redis/record/claim.ts'
 import type { JobRecord } from '../../src/redis/record/record.ts'
-import type { ReadResult } from '../../src/redis/record/job-records.ts'
+import type { ReadResult } from '../../src/redis/record/stored-job.ts'
 
 export const job: Job = {
   id: 'j',

@@ -4,7 +4,7 @@ import { coreScene } from './core.ts'
 import { MemoryStream } from './stream.ts'
 import type { Dialect } from '../../src/dialect.ts'
 import type { OnHint } from '../../src/redis/push.ts'
-import type { StoredJob } from '../../src/redis/record/job-records.ts'
+import type { StoredJob } from '../../src/redis/record/stored-job.ts'
 
 const dialect = protollmV1.create({ REDIS_PREFIX: 'p' })
 

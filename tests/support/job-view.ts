@@ -2,7 +2,7 @@ import { WireFormatError } from '../../src/errors.ts'
 import { lookAtJob } from '../../src/gateway/job-view.ts'
 import { coreScene } from './core.ts'
 import type { Standing } from '../../src/dialect.ts'
-import type { StoredJob } from '../../src/redis/record/job-records.ts'
+import type { StoredJob } from '../../src/redis/record/stored-job.ts'
 import type { JobRecord } from '../../src/redis/record/record.ts'
 
 export const KEEP_MS = 20_000

@@ -28,6 +28,7 @@ export const RIGHT: readonly string[] = [
   words('5 300 0.5 5672 65535 true set check echo openai info a,b,c llm-api'),
   words('http://localhost:8670/v1 https://[::1]:1/v1'),
   words('classic quorum protollm-v1 celery-v2'),
+  words('m=llm-api-queue m=llm-api-queue:llama:8b,n=llm-api-queue'),
 ].flat()
 
 /** A maker of such values, one after the other. */

@@ -22,6 +22,7 @@ export function modelsOf(routes: Readonly<Record<string, Partial<ModelRoute>>>):
       Object.hasOwn(routes, id)
         ? { queue: 'q', name: `${id}-at-worker`, isVerbatim: true, ...routes[id] }
         : undefined,
+    settlesInMs: () => 0,
   }
 }
 

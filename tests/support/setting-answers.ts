@@ -150,6 +150,16 @@ export const ANSWERS: Readonly<Record<string, Check>> = {
     expect(gateway(config).queues.slice(1)).toEqual([...new Set(names.filter(Boolean))])
     expect(gateway(config).queues.join('')).not.toMatch(/\p{Cc}/u)
   },
+  MODELS: (config, value) => {
+    const items = value.split(',').filter((item) => item.trim() !== '')
+    const models = items.map((item) => {
+      const [, id = '', name = ''] =
+        /^([^=]+)=\s*llm-api-queue\s*(?::(.*))?$/u.exec(item.trim()) ?? []
+      return { id: id.trim(), queue: 'llm-api-queue', name: name.trim() || id.trim() }
+    })
+    expect(gateway(config).models).toEqual(models)
+    expect(JSON.stringify(models)).not.toMatch(/"id":""|\p{Cc}/u)
+  },
   TIMEOUT: numberAs((config) => gateway(config).gateway.timeoutMs, 1_000),
   JOB_TTL_S: numberAs((config) => gateway(config).gateway.jobTtlMs, 1_000),
   NOTIFY_CONFIG: textAs((config) => gateway(config).notifyConfig),
@@ -157,6 +167,7 @@ export const ANSWERS: Readonly<Record<string, Check>> = {
   SWEEP_ORPHANS: flag,
   MAX_PENDING: numberAs((config) => gateway(config).gateway.maxPending),
   MAX_BODY_BYTES: numberAs((config) => gateway(config).http.maxBodyBytes),
+  V1_MAX_BODY_BYTES: numberAs((config) => gateway(config).http.v1MaxBodyBytes),
   REDIS_PREFIX_FOR_STATUS: textAs((config) => keyOf(config, 0)),
   REDIS_PREFIX_FOR_ANSWER: textAs((config) => keyOf(config, 1)),
   BASE_PRIORITY: (_, value) => expect(value).toMatch(/^[0-9]+$/),

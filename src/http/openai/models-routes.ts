@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { modelNotFound } from './openai-errors.ts'
+import { modelUnknown } from './openai-errors.ts'
 import type { Model } from '../../models.ts'
 import type { HttpEnv } from '../context.ts'
 import type { OpenAiOptions } from './openai-options.ts'
@@ -11,7 +11,7 @@ export function modelsRoutes({ models }: Pick<OpenAiOptions, 'models'>): Hono<Ht
   routes.get('/v1/models/:id{.+}', (c) => {
     const id = c.req.param('id')
     const model = models.all().find((one) => one.id === id)
-    if (model === undefined) throw modelNotFound(id)
+    if (model === undefined) throw modelUnknown(id, models)
     return c.json(modelJson(model))
   })
   return routes

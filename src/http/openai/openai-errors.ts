@@ -4,6 +4,7 @@ import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { ErrorCode } from '../../errors.ts'
 import type { Outcome } from '../../job.ts'
+import type { Models } from '../../models.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { HttpEnv } from '../context.ts'
 import type { AnswerError } from '../surface.ts'
@@ -21,15 +22,23 @@ export class OpenAiError extends Error {
   override readonly name = 'OpenAiError'
   readonly status: number
   readonly object: ErrorObject
+  /** When the same request may have another answer. */
+  readonly retryAfterS: number
 
   constructor(
     status: number,
     message: string,
-    { type = typeOf(status), param = null, code }: Partial<ErrorObject> & { code: string },
+    {
+      type = typeOf(status),
+      param = null,
+      code,
+      retryAfterS = RETRY_AFTER_S,
+    }: Partial<ErrorObject> & { code: string; retryAfterS?: number },
   ) {
     super(message)
     this.status = status
     this.object = { message, type, param, code }
+    this.retryAfterS = retryAfterS
   }
 }
 
@@ -41,11 +50,22 @@ const typeOf = (status: number): string => {
 export const invalidValue = (param: string, message: string): OpenAiError =>
   new OpenAiError(400, message, { param, code: 'invalid_value' })
 
-export const modelNotFound = (model: string): OpenAiError =>
+const modelNotFound = (model: string): OpenAiError =>
   new OpenAiError(404, `the model '${model}' does not exist`, {
     param: 'model',
     code: 'model_not_found',
   })
+
+/** There is no route for it: it does not exist, or its workers have not been heard since the start. */
+export const modelUnknown = (model: string, models: Models): OpenAiError => {
+  const ms = models.settlesInMs()
+  if (ms <= 0) return modelNotFound(model)
+  return new OpenAiError(503, `the gateway has not heard all workers yet, none of '${model}'`, {
+    param: 'model',
+    code: 'model_unknown_yet',
+    retryAfterS: Math.ceil(ms / 1000),
+  })
+}
 
 /** Mid-stream, when the text so far is not how the next worker's answer begins. */
 export const workerRestarted = (): OpenAiError =>
@@ -108,7 +128,7 @@ export function openAiErrorOf(error: unknown, c: Context<HttpEnv>, log: Log): Fa
     c.env.code = /^\w{1,64}$/.test(object.code) ? object.code : 'worker_failed'
     // An engine that takes no more requests now may take the same one soon.
     const isBusy = status === 429 || status === 503
-    return { status, object, headers: isBusy ? { 'retry-after': String(RETRY_AFTER_S) } : {} }
+    return { status, object, headers: isBusy ? { 'retry-after': String(error.retryAfterS) } : {} }
   }
   const known = clientErrorOf(error, c, log)
   const { code, message } = known

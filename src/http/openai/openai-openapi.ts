@@ -1,7 +1,7 @@
 import { JOB_ID, OUTCOME_HEADERS, body, header, json, text } from '../openapi/openapi-parts.ts'
 import { CHAT, COMPLETIONS, EMBEDDINGS } from './openai-request.ts'
 import { IDEMPOTENCY_KEY } from './openai-routes.ts'
-import { OPENAI_SCHEMAS, schemaRef } from './openai-schemas.ts'
+import { OPENAI_SCHEMAS, requestSchemas, schemaRef } from './openai-schemas.ts'
 import type { Answer, Contract, JsonObject, Operation } from '../openapi/openapi-parts.ts'
 import type { OpenAiOptions } from './openai-options.ts'
 
@@ -52,15 +52,17 @@ const PARAMETERS = [
     'The same key with the same payload joins the job or gets its outcome. With another payload it is a 422',
     { pattern: IDEMPOTENCY_KEY.source },
   ),
-  header('x-stainless-timeout', 'Seconds that the client waits. It is answered before', {
-    pattern: '^[0-9]{1,9}([.][0-9]{1,9})?$',
-  }),
+  header(
+    'x-stainless-timeout',
+    'Seconds that the client waits. It is answered before. What is no number has no effect',
+    { examples: ['60'] },
+  ),
 ]
 
 interface Described {
   readonly operationId: string
   readonly summary: string
-  readonly request: keyof typeof OPENAI_SCHEMAS
+  readonly request: keyof ReturnType<typeof requestSchemas>
   readonly answer: keyof typeof OPENAI_SCHEMAS
   readonly example: object
   readonly isStreamed: boolean
@@ -141,8 +143,10 @@ export function openAiContract({ models }: Pick<OpenAiOptions, 'models'>): Contr
     example: { model, input: 'What is AI?' },
     isStreamed: false,
   })
+  // Several names are known, so that a request has to choose. Workers may announce more later.
+  const mustName = models.all().length > 1
   return {
     paths: { [CHAT]: chat, [COMPLETIONS]: completion, [EMBEDDINGS]: embedding, ...MODEL_PATHS },
-    schemas: OPENAI_SCHEMAS,
+    schemas: { ...OPENAI_SCHEMAS, ...requestSchemas(mustName) },
   }
 }

@@ -1,6 +1,6 @@
 import { withMembers } from '../../json-source.ts'
 import { readJsonText } from '../body.ts'
-import { OpenAiError, invalidValue, modelNotFound } from './openai-errors.ts'
+import { OpenAiError, invalidValue, modelUnknown } from './openai-errors.ts'
 import { tierOf } from './service-tier.ts'
 import type { Context } from 'hono'
 import type { ModelRoute, Models } from '../../models.ts'
@@ -65,7 +65,7 @@ export async function readRequest(
 function modelOf(given: unknown, models: Models): { model: string; route: ModelRoute } {
   if (typeof given === 'string' && given !== '') {
     const route = models.route(given)
-    if (route === undefined) throw modelNotFound(given)
+    if (route === undefined) throw modelUnknown(given, models)
     return { model: given, route }
   }
   if (given !== undefined && given !== null && given !== '') {

@@ -1,36 +1,48 @@
 import { STATUS } from '../errors.ts'
 import type { JsonObject } from '../openapi/openapi-parts.ts'
 
-export const schemaRef = (name: keyof typeof OPENAI_SCHEMAS) => ({
+type SchemaName = keyof typeof OPENAI_SCHEMAS | keyof ReturnType<typeof requestSchemas>
+
+export const schemaRef = (name: SchemaName) => ({
   $ref: `#/components/schemas/${name}`,
 })
 
-/** Only what the gateway itself checks. All else is the engine's to take or refuse. */
-const REQUEST = {
-  type: 'object',
-  properties: {
-    model: {
-      type: ['string', 'null'],
-      description: 'One of GET /v1/models. It may be left out where there is only one',
-    },
-    stream: { type: ['boolean', 'null'] },
-    stream_options: {
-      description: 'Of `stream`: with `include_usage` true, the last chunk has the usage',
-    },
-    service_tier: {
-      description:
-        '`flex`, `default`, `auto` or `priority`: how soon the job is taken from a queue that has priorities',
-    },
+const STREAM = {
+  stream: { type: ['boolean', 'null'] },
+  stream_options: {
+    description: 'Of `stream`: with `include_usage` true, the last chunk has the usage',
   },
 }
+const SERVICE_TIER = {
+  description:
+    '`flex`, `default`, `auto` or `priority`: how soon the job is taken from a queue that has priorities',
+}
 
-const requestWith = (name: string, description: string, more: JsonObject = {}): JsonObject => ({
-  ...REQUEST,
-  description: 'Further fields go to the engine as they are',
-  properties: { ...REQUEST.properties, [name]: { description }, ...more },
+/** Only what the gateway itself checks. All else is the engine's to take or refuse. */
+function requestWith(mustName: boolean, more: JsonObject): JsonObject {
+  const description = 'One of GET /v1/models. It may be left out where there is only one'
+  const type = mustName ? { type: 'string', minLength: 1 } : { type: ['string', 'null'] }
+  return {
+    type: 'object',
+    description: 'Further fields go to the engine as they are',
+    properties: { model: { description, ...type }, ...STREAM, service_tier: SERVICE_TIER, ...more },
+    ...(mustName && { required: ['model'] }),
+  }
+}
+
+/** `mustName`: there are several models, and a request has to name one of them. */
+export const requestSchemas = (mustName: boolean) => ({
+  ChatCompletionRequest: requestWith(mustName, {
+    messages: { description: 'The conversation, as a list of messages' },
+  }),
+  CompletionRequest: requestWith(mustName, {
+    prompt: { description: 'A text. Some engines take lists and tokens, too' },
+  }),
+  EmbeddingRequest: requestWith(mustName, {
+    input: { description: 'A text, a list of texts, or tokens' },
+    encoding_format: { description: '`float` or `base64`; without it `float`' },
+  }),
 })
-
-const ENCODING_FORMAT = { description: '`float` or `base64`; without it `float`' }
 
 const answer = (required: readonly string[], more: JsonObject = {}): JsonObject => ({
   type: 'object',
@@ -59,11 +71,6 @@ const Model = {
 }
 
 export const OPENAI_SCHEMAS = {
-  ChatCompletionRequest: requestWith('messages', 'The conversation, as a list of messages'),
-  CompletionRequest: requestWith('prompt', 'A text. Some engines take lists and tokens, too'),
-  EmbeddingRequest: requestWith('input', 'A text, a list of texts, or tokens', {
-    encoding_format: ENCODING_FORMAT,
-  }),
   ChatCompletion: answer(OF_CHOICES, { choices: {} }),
   Completion: answer(OF_CHOICES, { choices: {} }),
   Embeddings: answer(['model'], { data: {} }),

@@ -15,7 +15,7 @@ const app = createApp({
   carriesMeta: true,
   maxBodyBytes: 1,
   v1,
-  models: { route: () => undefined, all: () => [] },
+  models: { route: () => undefined, settlesInMs: () => 0, all: () => [] },
   health: () => [],
   metrics: createMetrics(),
   log: createLog('silent'),

@@ -12,16 +12,22 @@ const ROUNDS = 1_000
 const OWNED = ['model', 'stream', 'stream_options']
 const SET = ['id', 'object', 'created', 'model']
 
+const V1 = protollmV1.create({ REDIS_PREFIX: 'p' })
+const CELERY = celeryV2.create({ CELERY_TASK_NAME: 'generate' })
+
 /** The body as a worker reads it from its message. */
 function atWorker(job: Job): string {
   const of = { wireId: job.id, run: 'r', expiresAt: new Date(0) }
-  const [v1, celery] = [
-    protollmV1.create({ REDIS_PREFIX: 'p' }),
-    celeryV2.create({ CELERY_TASK_NAME: 'generate' }),
-  ].map((dialect) => dialect.decodeJob(dialect.encodeJob(job, of), 'q').job.request?.body)
+  const [v1, celery] = [V1, CELERY].map(
+    (dialect) => dialect.decodeJob(dialect.encodeJob(job, of), 'q').job.request?.body,
+  )
   expect(celery).toBe(v1)
   return v1 as string
 }
+
+/** As one text, which is compared faster than what it was made of. */
+const othersOf = (source: string, names: readonly string[]): string =>
+  JSON.stringify(without(parseLossless(source), names))
 
 describe('what passes through the gateway', () => {
   test(`is the same at the worker, and back at the client, for ${ROUNDS} random bodies`, async () => {
@@ -36,10 +42,9 @@ describe('what passes through the gateway', () => {
       const { status, text } = await post(CHAT, source)
       expect([source, status]).toEqual([source, 200])
       const body = atWorker(run.mock.lastCall?.[0] as Job)
-      const arrived = parseLossless(body)
-      expect(without(arrived, OWNED)).toEqual(without(parseLossless(source), OWNED))
+      expect(othersOf(body, OWNED)).toBe(othersOf(source, OWNED))
       expect(JSON.parse(body)).toMatchObject({ model: 'whole-at-worker', stream: false })
-      expect(without(parseLossless(text), SET)).toEqual(without(parseLossless(answer), SET))
+      expect(othersOf(text, SET)).toBe(othersOf(answer, SET))
     }
   })
 
@@ -89,9 +94,7 @@ describe('what passes through the gateway', () => {
       const lines = writer.events(events).split('\n\n')
       expect(lines.slice(-2)).toEqual(['data: [DONE]', ''])
       const written = lines.slice(0, -2).map((line) => line.slice('data: '.length))
-      expect(written.map((one) => without(parseLossless(one), SET))).toEqual(
-        all.map((one) => without(parseLossless(one), SET)),
-      )
+      expect(written.map((one) => othersOf(one, SET))).toEqual(all.map((one) => othersOf(one, SET)))
     }
   })
 })
