@@ -42,8 +42,8 @@ def streamed(runnable, prompt):
     return read, whole
 
 
-def plain(url, prompt):
-    message = model(url).invoke(prompt)
+def plain(url, prompt, timeoutS=None):
+    message = model(url, timeout=timeoutS).invoke(prompt)
     finish = message.response_metadata["finish_reason"]
     return {"text": message.content, "finish": finish, "usage": usage_of(message)}
 

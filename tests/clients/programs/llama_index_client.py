@@ -64,8 +64,8 @@ def streamed(url, prompt, **more):
     return {"text": "".join(read), "isInPieces": len(read) > 1, **seen}
 
 
-def plain(url, prompt):
-    reply = model(url).chat(ask(prompt))
+def plain(url, prompt, timeoutS=60.0):
+    reply = model(url, timeout=timeoutS).chat(ask(prompt))
     finish = reply.raw.choices[0].finish_reason
     return {"text": reply.message.content, "finish": finish, "usage": usage_of(reply.raw)}
 

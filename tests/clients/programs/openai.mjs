@@ -16,8 +16,10 @@ const callsOf = (calls = []) =>
   calls.map(({ id, function: { name, arguments: args } }) => ({ id, name, args: JSON.parse(args) }))
 const contentOf = (chunk) => chunk.choices[0]?.delta.content ?? ''
 
-async function answered({ url, prompt, ...more }) {
-  const { choices, usage } = await client(url).chat.completions.create(chat(prompt, more))
+async function answered({ url, prompt, timeoutS, ...more }) {
+  // It states a timeout to the server only where it is one of the request.
+  const options = timeoutS === undefined ? {} : { timeout: timeoutS * 1000 }
+  const { choices, usage } = await client(url).chat.completions.create(chat(prompt, more), options)
   const { message, finish_reason: finish } = choices[0]
   return { text: message.content, finish, usage: usageOf(usage), message }
 }

@@ -15,8 +15,8 @@ class City(BaseModel):
     people: int
 
 
-def client(url):
-    return OpenAI(base_url=url, api_key="key")
+def client(url, **more):
+    return OpenAI(base_url=url, api_key="key", **more)
 
 
 def chat(prompt, **more):
@@ -34,8 +34,8 @@ def calls_of(calls):
     ]
 
 
-def answered(url, prompt, **more):
-    reply = client(url).chat.completions.create(**chat(prompt, **more))
+def answered(url, prompt, options=None, **more):
+    reply = client(url, **(options or {})).chat.completions.create(**chat(prompt, **more))
     return reply.choices[0], usage_of(reply.usage)
 
 
@@ -54,8 +54,8 @@ def streamed(url, prompt, **more):
     return {"text": "".join(read), "isInPieces": len(read) > 1, **seen}
 
 
-def plain(url, prompt):
-    choice, usage = answered(url, prompt)
+def plain(url, prompt, timeoutS=None):
+    choice, usage = answered(url, prompt, timeoutS and {"timeout": timeoutS})
     return {"text": choice.message.content, "finish": choice.finish_reason, "usage": usage}
 
 
