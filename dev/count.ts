@@ -12,8 +12,11 @@ import { startServicesOrExit } from './services.ts'
  * one pending job can change, and the files of `src` in which a request runs code.
  */
 const ROOM = 'src/gateway/'
-/** Files of the room that only follow or show a job. */
-const ASIDE = new Set(['event-log.ts', 'job-view.ts', 'follower.ts'])
+/** Files of the room that only follow or show a job, and those that know which models are served. */
+const ASIDE = new Set([
+  ...['event-log.ts', 'delta-pieces.ts', 'job-view.ts', 'follower.ts'],
+  ...['model-directory.ts', 'worker-table.ts', 'known-models.ts'],
+])
 /** The objects of one pending job. */
 const JOB_FILES = ['pending-job.ts', 'waiters.ts', 'demand.ts', 'inbox.ts']
 

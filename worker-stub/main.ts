@@ -17,13 +17,9 @@ const redis = new RedisConnection(config.redisUrl, 'worker', log)
 const subscriber = new RedisConnection(config.redisUrl, 'subscriber', log)
 const engine = config.engine === 'openai' ? openaiEngine(config.openai) : echoEngine(config.echo)
 const worker = new Worker({ ...config, redis, subscriber, engine, log })
-const endpoints = ['chat', 'completions']
-const upstream = new UpstreamModels({
-  ...config.openai,
-  capabilities: ['verbatim', ...endpoints, 'embeddings'],
-  log,
-})
-const echo = [{ name: 'echo', capabilities: ['text', ...endpoints] }]
+const capabilities = ['verbatim', 'chat', 'completions', 'embeddings']
+const upstream = new UpstreamModels({ ...config.openai, capabilities, log })
+const echo = [{ name: 'echo', capabilities }]
 const announcer = new Announcer({
   ...config,
   redis,

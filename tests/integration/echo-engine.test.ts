@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { ask, startOpenAiGateway } from '../support/engine-worker.ts'
 import { CHAT, hello } from '../support/openai.ts'
-import { freshSettings } from '../support/scene.ts'
+import { eventually } from '../support/eventually.ts'
+import { startWorkerProgram } from '../support/program.ts'
+import { freshSettings, startGateway } from '../support/scene.ts'
 import { echoAt, startWorker } from '../support/worker-stub.ts'
 
 /** The gateway, and the stub with the echo engine: no model is needed. */
@@ -85,4 +87,19 @@ test('an OpenAI client gets streams of the echo engine through the gateway', asy
   const given = called.map(({ choices }) => choices[0]?.delta.tool_calls?.[0]?.function.arguments)
   expect(given.join('')).toBe('{"city":"Hello"}')
   expect(called.at(-1)?.choices[0]?.finish_reason).toBe('tool_calls')
+})
+
+test('the stub announces that the echo engine takes whole bodies, embeddings too', async () => {
+  const settings = freshSettings()
+  const [{ url }] = await Promise.all([startGateway(settings), startWorkerProgram(settings)])
+  const embeddings = await eventually('the model is known', async () => {
+    const answer = await ask(url, '/v1/embeddings', { model: 'echo', input: 'a' })
+    return answer.status === 503 ? null : answer
+  })
+  expect([embeddings.status, JSON.parse(embeddings.text)]).toMatchObject([
+    200,
+    { data: [{ embedding: expect.any(Array) as number[] }] },
+  ])
+  const chat = await ask(url, CHAT, hello({ model: 'echo', tools }))
+  expect(JSON.parse(chat.text)).toMatchObject({ choices: [{ finish_reason: 'tool_calls' }] })
 })

@@ -53,10 +53,26 @@ describe('JSON of the echo engine', () => {
     ['the first of several types', { type: ['null', 'integer'] }, 1],
     ['a short string', { type: 'string', maxLength: 2 }, 'Hi'],
     ['a long string', { type: 'string', minLength: 10 }, 'Hi there..'],
+    ['a format by any name', { type: 'string', format: 'constructor' }, 'Hi there'],
     ['a date', { type: 'string', format: 'date' }, '2026-01-01'],
     ['an integer from a minimum on', { type: 'integer', minimum: 4.5 }, 5],
     ['an integer above a bound', { type: 'integer', exclusiveMinimum: 4 }, 5],
     ['an integer below a bound', { type: 'integer', exclusiveMaximum: -4 }, -5],
+    [
+      'an integer as some libraries describe one',
+      { type: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
+      1,
+    ],
+    [
+      'an array of the last integers below a bound',
+      {
+        type: 'array',
+        items: { type: 'integer', minimum: -5, maximum: 1 },
+        minItems: 3,
+        uniqueItems: true,
+      },
+      [1, 0, -1],
+    ],
     ['a multiple', { type: 'integer', minimum: 8, multipleOf: 7 }, 14],
     ['a multiple that is no integer', { type: 'number', minimum: 0.6, multipleOf: 0.5 }, 1],
     ['a number between two', { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 }, 0.5],
@@ -147,6 +163,33 @@ describe('JSON of the echo engine', () => {
     expect(await json(formatOf(schema))).toEqual(value)
   })
 
+  test.each([
+    ['^[A-Z]{3}-\\d+$', {}],
+    ['^\\d{4}-\\d{2}-\\d{2}$', {}],
+    ['^(red|green)?$', {}],
+    ['^(?:a|b)(?<name>c)+?[^a-z\\]]$', {}],
+    ['[\\w.+-]+@[\\w-]+\\.[a-z]{2,}', {}],
+    ['^[a-z]+$', { minLength: 7, maxLength: 7 }],
+    ['^\\+?[1-9]\\d{1,14}$', { minLength: 12 }],
+    ['^https?:\\/\\/.*$', {}],
+    ['^😀{2}$', { minLength: 2, maxLength: 2 }],
+    // To run this one over a text that it does not accept would take years.
+    ['^(([a-z])+.)+[A-Z]([a-z])+$', {}],
+  ])('fits the pattern %s', async (pattern, more) => {
+    const schema = { type: 'string', pattern, ...more }
+    const value = (await json(formatOf(schema))) as string
+    expect(value).toMatch(new RegExp(pattern, 'u'))
+    const { minLength = 0, maxLength = Infinity } = more as Record<string, number>
+    expect(Array.from(value).length).toBeGreaterThanOrEqual(minLength)
+    expect(Array.from(value).length).toBeLessThanOrEqual(maxLength)
+  })
+
+  test('has texts of one pattern that differ', async () => {
+    const items = { type: 'string', pattern: '^x\\d*$' }
+    const schema = { type: 'array', items, minItems: 3, uniqueItems: true }
+    expect(await json(formatOf(schema))).toEqual(['x', 'x0', 'x00'])
+  })
+
   test('has properties by any name', async () => {
     const schema = JSON.parse('{"type":"object","properties":{"__proto__":{"type":"integer"}}}')
     const { choices } = await answer(CHAT, hi({ response_format: formatOf(schema) }))
@@ -159,7 +202,9 @@ describe('JSON of the echo engine', () => {
     ['a type is unknown', { type: 'float' }],
     ['a definition is missing', { $ref: '#/$defs/none' }],
     ['a definition needs itself', { $ref: '#' }],
-    ['a pattern is asked for', { type: 'string', pattern: '^[A-Z]{3}-\\d$' }],
+    ['a pattern is not known', { type: 'string', pattern: '^(?=.*\\d)a+$' }],
+    ['a pattern and a length differ', { type: 'string', pattern: '^a{3}$', maxLength: 2 }],
+    ['a pattern is of too long a text', { type: 'string', pattern: '^((a{999}){999}){999}$' }],
     [
       'there are too few values',
       { type: 'array', items: { type: 'boolean' }, minItems: 3, uniqueItems: true },
