@@ -14,8 +14,13 @@ import { startServicesOrExit } from './services.ts'
 const ROOM = 'src/gateway/'
 /** Files of the room that only follow or show a job, and those that know which models are served. */
 const ASIDE = new Set([
-  ...['event-log.ts', 'delta-pieces.ts', 'job-view.ts', 'follower.ts'],
-  ...['model-directory.ts', 'worker-table.ts', 'known-models.ts'],
+  'event-log.ts',
+  'delta-pieces.ts',
+  'job-view.ts',
+  'follower.ts',
+  'model-directory.ts',
+  'worker-table.ts',
+  'known-models.ts',
 ])
 /** The objects of one pending job. */
 const JOB_FILES = ['pending-job.ts', 'waiters.ts', 'demand.ts', 'inbox.ts']
