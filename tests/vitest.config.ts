@@ -92,6 +92,19 @@ export default defineConfig({
           testTimeout: 120_000,
         },
       },
+      {
+        root,
+        test: {
+          // Real clients of the OpenAI API; `npm run test:clients`.
+          name: 'clients',
+          include: only('clients', 'tests/clients/**/*.test.ts'),
+          ...withServers,
+          maxWorkers: SIDE_BY_SIDE,
+          sequence: { groupOrder: 4 },
+          globalSetup: [withServers.globalSetup, 'tests/clients/global-setup.ts'],
+          testTimeout: 60_000,
+        },
+      },
     ],
   },
 })

@@ -14,7 +14,7 @@ export interface Python {
   readonly version: string
 }
 
-/** A virtual environment with the packages of one file in `environments/`, or why there is none. */
+/** A virtual environment with the packages of one file, or why there is none. */
 export type Environment =
   | { readonly name: string; readonly python: string; readonly notes: readonly string[] }
   | { readonly name: string; readonly missing: string }
@@ -61,18 +61,27 @@ async function versionOf(program: string): Promise<string | undefined> {
   }
 }
 
-/**
- * The environment of this name. It is kept in `.cache/interop` and used again
- * as long as neither its packages nor its Python change.
- */
+/** Where the files of environments are, and where the environments are kept. */
+interface Place {
+  readonly directory: URL
+  readonly cache: string
+}
+
+const INTEROP: Place = {
+  directory: new URL('environments/', import.meta.url),
+  cache: join(ROOT, '.cache/interop'),
+}
+
+/** The environment of this name. It is used again as long as neither its packages nor its Python change. */
 export async function makeEnvironment(
   name: string,
   { program, version }: Python,
   say: (line: string) => void,
+  place = INTEROP,
 ): Promise<Environment> {
-  const text = readFileSync(new URL(`environments/${name}.txt`, import.meta.url), 'utf8')
+  const text = readFileSync(new URL(`${name}.txt`, place.directory), 'utf8')
   const hash = createHash('sha256').update(`${program} ${version}\n${text}`).digest('hex')
-  const directory = join(ROOT, '.cache/interop', `${name}-${hash.slice(0, 8)}`)
+  const directory = join(place.cache, `${name}-${hash.slice(0, 8)}`)
   const python = join(directory, 'bin/python')
   // Written last: without it, the one who made the environment was interrupted.
   const complete = join(directory, 'complete.json')

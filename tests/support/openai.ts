@@ -32,12 +32,16 @@ export const MODELS = modelsOf({ whole: {}, text: { isVerbatim: false } })
 export function openAiApp(
   run: (job: Job, options?: RunOptions) => Promise<Answer> = async () =>
     answerOf({ kind: 'succeeded', content: 'fine' }),
-  { models = MODELS, ...more }: Partial<V1Options> & { models?: Models } = {},
+  {
+    models = MODELS,
+    timeoutMs = limits.timeoutMs,
+    ...more
+  }: Partial<V1Options> & { models?: Models; timeoutMs?: number } = {},
 ) {
   const spy = vi.fn<typeof run>(run)
   const app = createApp({
     gateway: { ...noGateway, run: spy },
-    limits,
+    limits: { ...limits, timeoutMs },
     queues: ['q'],
     carriesMeta: false,
     maxBodyBytes: 10,

@@ -165,14 +165,17 @@ function envelopeOf(
 
 /** How long the client waits for its answer, by what its program says. */
 const TIMEOUT_HEADERS = ['x-stainless-timeout', 'x-stainless-read-timeout']
-/** The answer must be there before the client has given up. */
-const MARGIN = 0.05
+/**
+ * The answer must be there before the client has given up. A client counts from before it connects, and on a busy
+ * machine its request is here some tenths of a second later.
+ */
+const marginOf = (ms: number): number => Math.max(ms * 0.05, Math.min(500, ms * 0.25))
 
 function waitOf(c: Context<HttpEnv>, maxMs: number): number {
   const stated = TIMEOUT_HEADERS.map((name) => headerOf(c, name) ?? '')
   const seconds = stated.filter((text) => /^\d{1,9}(\.\d{1,9})?$/.test(text)).map(Number)
-  const waits = seconds.filter((each) => each > 0).map((each) => each * 1000 * (1 - MARGIN))
-  return Math.min(maxMs, ...waits)
+  const timeouts = seconds.filter((each) => each > 0).map((each) => each * 1000)
+  return Math.min(maxMs, ...timeouts.map((ms) => ms - marginOf(ms)))
 }
 
 /** A key that is sent again with another payload is a 422, as for POST /jobs. */
