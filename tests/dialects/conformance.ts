@@ -80,10 +80,17 @@ export function dialectConformance(dialect: Dialect, captured: Captured): void {
     })
 
     test('takes no list for the body of an answer', () => {
-      const values = dialect.encodeOutcome({ kind: 'succeeded', content: 'x', body: '[1]' }, of)
-      if (dialect.carriesBodies) {
-        expect(() => dialect.decodeResult(values)).toThrow(/^the result /)
-      } else expect(dialect.decodeResult(values)).toMatchObject({ outcome: { content: 'x' } })
+      const outcome: Outcome = { kind: 'succeeded', content: 'x' }
+      const values = dialect.encodeOutcome({ ...outcome, body: '[1]' }, of)
+      const decoded = (): unknown => {
+        try {
+          return dialect.decodeResult(values)
+        } catch (error) {
+          return (error as Error).message
+        }
+      }
+      const refused = expect.stringMatching(/^the result /) as unknown
+      expect(decoded()).toEqual(dialect.carriesBodies ? refused : { outcome })
     })
 
     test('carries the body of an answer as its engine sent it, or leaves it out', () => {
