@@ -24,8 +24,9 @@ describe('a long line', () => {
   test.each(['\n', '\r\n', '\r'])(
     'costs its length and not the square, with line ends of %j',
     (end) => {
-      costOf(4, end)
-      const [short, long] = [costOf(4, end), costOf(32, end)]
+      const best = (megabytes: number): number =>
+        Math.min(...[1, 2, 3].map(() => costOf(megabytes, end)))
+      const [short, long] = [best(4), best(32)]
       // Eight times the length: the square would be 64 times the cost.
       expect(long / Math.max(short, 5)).toBeLessThan(24)
     },
@@ -81,8 +82,8 @@ describe('a long line', () => {
       const { user, system } = process.cpuUsage(before)
       return (user + system) / 1_000
     }
-    cost(4_000)
-    const [few, many] = [cost(4_000), cost(32_000)]
+    const best = (lines: number): number => Math.min(...[1, 2, 3].map(() => cost(lines)))
+    const [few, many] = [best(4_000), best(32_000)]
     // Eight times the lines: the square would be 64 times the cost.
     expect(many / Math.max(few, 5)).toBeLessThan(24)
   })
