@@ -69,6 +69,8 @@ const SETTINGS = {
   QUEUE_DURABLE: 'true',
   REDIS_PREFIX: 'bench',
   TIMEOUT: '120',
+  // How soon a client's leaving stops the engine is measured without the time in which it may come back.
+  LEAVE_GRACE_S: '0',
   // 10,000 requests are held, and a new one has to be taken.
   MAX_PENDING: '20000',
 }
