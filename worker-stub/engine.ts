@@ -10,7 +10,7 @@ export type OnDelta = (text: string, chunk?: string) => void
 /** What makes an outcome of a job. A failure it can name is an outcome; only `signal` makes it reject. */
 export interface Engine {
   /**
-   * `onDelta` is told of each piece as it comes, or of none by an engine that has its answer as a whole.
+   * `onDelta` gets each piece as it comes. An engine that has its answer as a whole calls it for none.
    * `job.ttlMs` is what is left of the job's life.
    */
   run(job: Job, signal: AbortSignal, onDelta: OnDelta): Promise<Outcome>

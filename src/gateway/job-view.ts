@@ -24,7 +24,10 @@ export const LOOK_AGAIN_MS = 100
 
 type ViewParts = Pick<GatewayParts, 'dialect' | 'records' | 'announceCancel' | 'log' | 'metrics'>
 
-/** Looks at a job by its id, as any replica can. Rejects with `not_found`, also where it is another owner's. */
+/**
+ * Looks at a job by its id, as any replica can. Rejects with `not_found`, also for another owner's
+ * job: another status would reveal that it exists.
+ */
 export async function lookAtJob(parts: ViewParts, name: JobName): Promise<Seen> {
   const { records, dialect } = parts
   const keys = records.keysOf(wireId(name))

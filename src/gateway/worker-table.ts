@@ -88,7 +88,7 @@ export class WorkerTable {
     return Math.min(...ends.map(({ heardAt }) => heardAt + this.#silentMs))
   }
 
-  /** Those that count no more, and whose fields nobody has removed yet. */
+  /** Workers that count no more, and whose fields are still in Redis. */
   silent(): readonly WorkerField[] {
     return this.#all().filter((entry) => !this.#isLive(entry))
   }

@@ -16,7 +16,7 @@ export function docsRoutes(contract: object): Hono<HttpEnv> {
   const json = { 'content-type': 'application/json' }
   // Relative, so that it holds behind a proxy that takes a prefix off.
   routes.get('/', (c) => c.redirect('docs', 307))
-  // The health check of HAProxy, unless it is told another one.
+  // The health check of HAProxy, unless another one is configured.
   routes.options('/', (c) => c.body(null, 200, { allow: 'GET, HEAD, OPTIONS' }))
   routes.get('/openapi.json', (c) => c.body(document, 200, json))
   routes.get('/docs', (c) => c.html(PAGE))

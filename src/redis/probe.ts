@@ -140,7 +140,7 @@ export class Probe {
     this.#retryIn(Math.max(0, this.#provedAt + MAX_BACKOFF_MS - performance.now()))
   }
 
-  /** A server that nobody writes to refuses nothing. So it is asked whether it is still a primary. */
+  /** A server that gets no writes refuses none. So it is asked whether it is still a primary. */
   #lookAtRole(): void {
     const { data } = this.#options
     if (!data.link.ready || !this.link.ready) return

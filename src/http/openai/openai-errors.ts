@@ -60,11 +60,15 @@ const modelNotFound = (model: string): OpenAiError =>
 export const modelUnknown = (model: string, models: Models): OpenAiError => {
   const ms = models.settlesInMs()
   if (ms <= 0) return modelNotFound(model)
-  return new OpenAiError(503, `the gateway has not heard all workers yet, none of '${model}'`, {
-    param: 'model',
-    code: 'model_unknown_yet',
-    retryAfterS: Math.ceil(ms / 1000),
-  })
+  return new OpenAiError(
+    503,
+    `the gateway is still waiting for its workers to announce themselves, and none has announced the model '${model}' so far`,
+    {
+      param: 'model',
+      code: 'model_unknown_yet',
+      retryAfterS: Math.ceil(ms / 1000),
+    },
+  )
 }
 
 /** Mid-stream, when the text so far is not how the next worker's answer begins. */

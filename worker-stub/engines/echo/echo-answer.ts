@@ -40,7 +40,7 @@ export interface EchoAnswer {
 
 export interface SendOptions extends Pace {
   readonly onDelta: OnDelta
-  /** How the job ends where it is told to fail. */
+  /** How the job ends where its setting makes it fail. */
   readonly failure: Outcome | undefined
 }
 

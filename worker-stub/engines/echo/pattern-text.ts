@@ -62,7 +62,7 @@ class PatternReader {
     return isNext
   }
 
-  /** The first one is as good as any. */
+  /** Any branch fits the pattern, so the first one is taken. */
   #alternatives(): string {
     const first = this.#sequence()
     while (this.#takes('|')) this.#sequence()

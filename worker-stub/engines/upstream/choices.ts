@@ -6,7 +6,7 @@ export function choicesOf(json: unknown): readonly unknown[] | undefined {
   return Array.isArray(json.choices) ? json.choices : undefined
 }
 
-/** Why a choice ended; undefined while it goes on. SGLang's own API has an object there. */
+/** Why a choice ended; undefined while more of it may come. SGLang's own API has an object there. */
 export function finishReasonOf(choice: unknown): string | undefined {
   if (!isObject(choice)) return undefined
   const reason = isObject(choice.finish_reason) ? choice.finish_reason.type : choice.finish_reason

@@ -143,7 +143,7 @@ class Life {
     return this.#endsAt - performance.now()
   }
 
-  /** What the caller is told in place of an error that its abort, or the end of the time, has made. */
+  /** The caller gets this in place of an error that its abort, or the end of the time, has made. */
   reasonOf(error: unknown): unknown {
     return this.signal.aborted ? this.signal.reason : error
   }
