@@ -71,6 +71,7 @@ export async function startServer(
 function v1Options({ http, dialect, queueOptions }: Config, { unanswered }: Parts): V1Options {
   return {
     maxBodyBytes: http.v1MaxBodyBytes,
+    maxHeldBytes: http.v1MaxHeldBytes,
     carriesBodies: dialect.carriesBodies,
     maxPriorityOf: (queue) => {
       const max = queueOptions(queue).arguments['x-max-priority']

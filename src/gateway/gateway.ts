@@ -7,7 +7,7 @@ import type { ErrorCode } from '../errors.ts'
 import type { Job, JobEvent, JobView, Outcome } from '../job.ts'
 import type { Position } from './event-log.ts'
 import type { GatewayParts } from './gateway-parts.ts'
-import type { PendingJob } from './pending-job.ts'
+import type { ContentUse, PendingJob } from './pending-job.ts'
 import type { Asked } from './pending-jobs.ts'
 import type { JobName } from './job-view.ts'
 import type { Client, Ending } from './waiters.ts'
@@ -23,6 +23,7 @@ export interface RunOptions {
   readonly isKept?: boolean
   /** The client chose the id. So it may come back by it, and its leaving cancels the job only after a grace. */
   readonly mayReturn?: boolean
+  readonly content?: ContentUse | undefined
 }
 
 export interface StreamOptions {
@@ -30,6 +31,7 @@ export interface StreamOptions {
   readonly isKept?: boolean
   /** As in `RunOptions`. */
   readonly mayReturn?: boolean
+  readonly content?: ContentUse | undefined
 }
 
 /** Milliseconds of a request by stage; undefined where a stage was not passed through. */
@@ -76,10 +78,16 @@ export class Gateway {
     return this.#admission.isDraining
   }
 
+  /** Throws where no request is admitted now, so that its body need not be read. */
+  look(): void {
+    this.#admission.look()
+  }
+
   /** Resolves with the job's outcome; rejects with a GatewayError that says whether the job was accepted. */
   run(job: Job, options: RunOptions = {}): Promise<Answer> {
     const started = performance.now()
-    return this.#held(job, { mode: 'wait', mayReturn: options.mayReturn }, async (pending) => {
+    const { mayReturn, content } = options
+    return this.#held(job, { mode: 'wait', mayReturn, content }, async (pending) => {
       if (options.isKept) pending.demand.keep()
       const ending = await this.#outcome(pending, started, options)
       const { outcome, isReplay } = ending
@@ -100,7 +108,7 @@ export class Gateway {
    */
   async *stream(
     job: Job,
-    { client, isKept = true, mayReturn }: StreamOptions = {},
+    { client, isKept = true, mayReturn, content }: StreamOptions = {},
   ): AsyncGenerator<readonly JobEvent[]> {
     const follower = new Follower(this.#parts, job, client)
     let known: 'nothing' | 'accepted' | 'events' = 'nothing'
@@ -110,7 +118,10 @@ export class Gateway {
     let pending: PendingJob | undefined
     try {
       if (isKept) await this.#joined(job, { mode: 'stream' }, (it) => this.#accepted(it))
-      else pending = await this.#joinedUntilAccepted(job, { mode: 'stream', mayReturn }, client)
+      else {
+        const asked: Asked = { mode: 'stream', mayReturn, content }
+        pending = await this.#joinedUntilAccepted(job, asked, client)
+      }
       known = 'accepted'
       for await (const batch of follower.events(undefined)) {
         known = 'events'

@@ -1,4 +1,4 @@
-import { acceptanceUnknown, jobConflict, jobExpired, toGatewayError } from '../errors.ts'
+import { acceptanceUnknown, jobConflict, jobExpired, runAgain, toGatewayError } from '../errors.ts'
 import { Inbox, doneWithin } from './inbox.ts'
 import { claimArmed, claimJob, leaveRun, readOutcome } from './claimed-run.ts'
 import { Demand } from './demand.ts'
@@ -26,6 +26,19 @@ interface PendingJobOptions {
   /** How long the job waits for its client to come back, in ms. */
   readonly graceMs: () => number
   readonly onEnd: (pending: PendingJob) => void
+  readonly content?: ContentUse | undefined
+}
+
+/**
+ * Hears for how long the gateway needs the content of a job, its `messages` and `request`, also
+ * after the request was answered. The caller empties them then: a job may be large, and its client
+ * waits far longer than the broker needs to take it. The price: where another request has begun
+ * a further run of the job, this process cannot join it.
+ */
+export interface ContentUse {
+  begin(): void
+  /** `isAccepted`: the broker has the job or an equal one, so that no other attempt is needed. */
+  end(isAccepted: boolean): void
 }
 
 /**
@@ -50,6 +63,9 @@ export class PendingJob {
   /** When the message was handed to the broker, on the monotonic clock in ms. */
   publishedAt: number | undefined
   #state: JobState = 'claiming'
+  #hasContent = true
+  /** Settles when the broker has answered the last message. */
+  #sending: Promise<void> | undefined
 
   constructor(claimant: Claimant, options: PendingJobOptions, parts: GatewayParts) {
     this.claimant = claimant
@@ -60,6 +76,9 @@ export class PendingJob {
     )
     this.claimed = this.#claimFirst(watch.armed)
     this.done = this.claimed.then(() => this.#follow()).finally(() => watch.end())
+    if (options.content !== undefined) {
+      void this.done.then(() => this.#sending).finally(() => this.#endContent(false))
+    }
   }
 
   /** A request for the same job. It may be of the client that has left. */
@@ -151,10 +170,13 @@ export class PendingJob {
     if (verdict === 'takeover') return this.#send(claim)
     // The result that was to be replayed is gone, was another run's, or was no success.
     if (verdict === 'replay') return this.#claimAgain()
+    if (isPublished) this.#endContent(true)
     if (this.demand.isKept) this.#markOrEnd(claim)
   }
 
   async #claimAgain(): Promise<void> {
+    // To claim an id may mean to publish its job.
+    if (!this.#hasContent) throw runAgain()
     await this.#begin(await claimJob(this.#parts, this.claimant))
   }
 
@@ -205,7 +227,7 @@ export class PendingJob {
     this.publishedAt = performance.now()
     const onLate = (): void => this.#inbox.put({ kind: 'late', run })
     const options = { demand: this.demand, onLate }
-    void publishUntilKnown(this.#parts, this.claimant, claim, options).then((sent) => {
+    this.#sending = publishUntilKnown(this.#parts, this.claimant, claim, options).then((sent) => {
       if (this.#state === 'ended') settleLate(this.#parts, this.claimant, claim, this.waiters, sent)
       this.#inbox.put({ kind: 'sent', run, sent })
     })
@@ -216,6 +238,7 @@ export class PendingJob {
       case 'confirmed':
         this.#move('accepted')
         this.waiters.accept()
+        this.#endContent(true)
         return this.demand.isOver || this.demand.isTold ? this.#markOrEnd(claim) : undefined
       case 'refused':
         return this.#endWith(await releaseRefused(this.#parts, this.claimant, claim, sent.error))
@@ -291,6 +314,14 @@ export class PendingJob {
 
   #move(to: JobState): void {
     this.#state = moved(this.#state, to)
+  }
+
+  /** Nothing of the job has to be sent any more. */
+  #endContent(isAccepted: boolean): void {
+    const { content } = this.#options
+    if (content === undefined || !this.#hasContent) return
+    this.#hasContent = false
+    content.end(isAccepted)
   }
 
   #count(outcome: string): void {

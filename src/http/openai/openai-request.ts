@@ -4,6 +4,7 @@ import { OpenAiError, invalidValue, modelUnknown } from './openai-errors.ts'
 import { tierOf } from './service-tier.ts'
 import type { Context } from 'hono'
 import type { ModelRoute, Models } from '../../models.ts'
+import type { BodyBudget, BodyShare } from '../body-budget.ts'
 import type { HttpEnv } from '../context.ts'
 import type { OpenAiOptions } from './openai-options.ts'
 import type { Tier } from './service-tier.ts'
@@ -13,13 +14,9 @@ export const COMPLETIONS = '/v1/completions'
 export const EMBEDDINGS = '/v1/embeddings'
 export type Endpoint = typeof CHAT | typeof COMPLETIONS | typeof EMBEDDINGS
 
-/** What a client sent to one of the endpoints. */
-export interface OpenAiRequest {
+/** What the gateway must know of a request until it is answered. Nothing here is large. */
+export interface RequestFacts {
   readonly endpoint: Endpoint
-  /** The body as it was sent. Only this text goes to the engine. */
-  readonly source: string
-  /** The same, parsed, for what the gateway itself must know. */
-  readonly fields: Readonly<Record<string, unknown>>
   /** As the client names it, or the only one where the client names none. */
   readonly model: string
   readonly route: ModelRoute
@@ -30,15 +27,38 @@ export interface OpenAiRequest {
   readonly wantsUsage: boolean
   /** Undefined where the client asked for none. */
   readonly tier: Tier | undefined
+  /** Of embeddings. */
+  readonly encodingFormat: 'base64' | 'float'
+}
+
+/** What a client sent to one of the endpoints. */
+export interface OpenAiRequest extends RequestFacts {
+  /** The body as it was sent. Only this text goes to the engine. */
+  readonly source: string
+  /** The same, parsed, for what the gateway itself must know. */
+  readonly fields: Readonly<Record<string, unknown>>
 }
 
 /** Reads the body. Checks only what the gateway itself needs: the engine validates the rest. */
 export async function readRequest(
   c: Context<HttpEnv>,
   endpoint: Endpoint,
+  options: Pick<OpenAiOptions, 'models' | 'v1'> & { readonly budget: BodyBudget },
+): Promise<{ readonly request: OpenAiRequest; readonly share: BodyShare }> {
+  const { text, value, share } = await readJsonText(c, options.v1.maxBodyBytes, options.budget)
+  try {
+    return { request: requestOf(endpoint, { source: text, value }, options), share }
+  } catch (error) {
+    share.release()
+    throw error
+  }
+}
+
+function requestOf(
+  endpoint: Endpoint,
+  { source, value }: { readonly source: string; readonly value: unknown },
   { models, v1 }: Pick<OpenAiOptions, 'models' | 'v1'>,
-): Promise<OpenAiRequest> {
-  const { text: source, value } = await readJsonText(c, v1.maxBodyBytes)
+): OpenAiRequest {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new OpenAiError(400, 'the body must be a JSON object', { code: 'invalid_value' })
   }
@@ -59,6 +79,7 @@ export async function readRequest(
     wantsUsage:
       (fields.stream_options as { include_usage?: unknown } | null)?.include_usage === true,
     tier: tierOf(fields.service_tier),
+    encodingFormat: fields.encoding_format === 'base64' ? 'base64' : 'float',
   }
 }
 

@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto'
-import { GatewayError } from '../../errors.ts'
+import { createHash } from 'node:crypto'
+import { GatewayError, isRejection } from '../../errors.ts'
 import { OWNER } from '../job-id.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { UnansweredJobs } from '../app-options.ts'
@@ -16,22 +16,21 @@ const MAY_RUN: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ])
 
 /** Two requests with the same name ask for the same, of the same caller and queue. */
-const nameOf = ({ endpoint, source, route }: OpenAiRequest): string =>
-  hash('sha256', JSON.stringify([OWNER, endpoint, route.queue, route.name, source]), 'base64url')
+export function nameOf({ endpoint, source, route }: OpenAiRequest): string {
+  // In two parts, so that a large body is not copied for this.
+  const place = JSON.stringify([OWNER, endpoint, route.queue, route.name])
+  return createHash('sha256').update(place).update(source).digest('base64url')
+}
 
-/** The job that an equal request has begun and got no outcome of. */
-export const unansweredJob = (
-  jobs: UnansweredJobs,
-  request: OpenAiRequest,
-): Promise<string | undefined> => jobs.take(nameOf(request))
-
-/** Remembers the job if its client may ask for it again after this error. */
+/**
+ * Remembers the job if its client may ask for it again after this error. `isAgain`: the request
+ * has joined the job of an earlier one, which may run also where this request was refused.
+ */
 export async function rememberUnanswered(
   jobs: UnansweredJobs,
-  request: OpenAiRequest,
-  id: string,
+  { name, id, isAgain }: { readonly name: string; readonly id: string; readonly isAgain: boolean },
   error: unknown,
 ): Promise<void> {
-  if (!(error instanceof GatewayError) || !MAY_RUN.has(error.code)) return
-  await jobs.put(nameOf(request), id)
+  if (!(error instanceof GatewayError)) return
+  if (MAY_RUN.has(error.code) || (isAgain && isRejection(error.code))) await jobs.put(name, id)
 }
