@@ -76,6 +76,8 @@ async function answerOrJoin(
     return await run(c, asked, id, { options, isAgain })
   } catch (error) {
     await rememberUnanswered(unanswered, { name, id, isAgain }, error)
+    // The worker takes bodies in another form now than when the earlier request came.
+    if (isAgain && isConflict(error)) return answerOrJoin(c, asked, options)
     throw error
   }
 }
