@@ -89,6 +89,12 @@ describe('a chunk', () => {
       [callPiece(0, '{', { id: 'x' }), callPiece(0, '}', { name: 'f' })],
       ['x f({})'],
     ],
+    [
+      'an id behind the name',
+      [callPiece(0, '{', { name: 'f' }), callPiece(0, '}', f)],
+      ['call_j_0_0 f({})'],
+    ],
+    ['an id that changes', [callPiece(0, '{', f), callPiece(0, '}', { id: 'z' })], ['x f({})']],
     ['no name at all', [callPiece(0, '{}', { id: 'x' })], ['x ({})']],
     ['no id', [callPiece(0, '{}', { name: 'f' })], ['call_j_0_0 f({})']],
     ['one id for two', [callPiece(0, '1', f), callPiece(1, '2', f)], ['x f(1)', 'call_j_0_1 f(2)']],
