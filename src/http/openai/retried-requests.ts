@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { GatewayError } from '../../errors.ts'
-import { OWNER } from '../job-id.ts'
+import { OWNER } from '../../job.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { UnansweredJobs } from '../app-options.ts'
 import type { OpenAiRequest } from './openai-request.ts'
