@@ -68,7 +68,10 @@ export async function startServer(
   }
 }
 
-function v1Options({ http, dialect, queueOptions }: Config, { unanswered }: Parts): V1Options {
+function v1Options(
+  { http, dialect, queueOptions }: Config,
+  { unanswered, background }: Parts,
+): V1Options {
   return {
     maxBodyBytes: http.v1MaxBodyBytes,
     maxHeldBytes: http.v1MaxHeldBytes,
@@ -78,5 +81,6 @@ function v1Options({ http, dialect, queueOptions }: Config, { unanswered }: Part
       return typeof max === 'number' ? max : undefined
     },
     unanswered,
+    background,
   }
 }

@@ -7,12 +7,12 @@ import { insist } from './insist.ts'
 import { CLAIM_GRACE_MS } from './job-state.ts'
 import { lookAtJob } from './job-view.ts'
 import type { Standing } from '../dialect.ts'
-import type { Job, Outcome } from '../job.ts'
+import type { Job } from '../job.ts'
 import type { HintSource } from '../redis/push.ts'
 import type { JobKeys } from '../redis/record/record.ts'
 import type { Claim } from '../redis/record/claim.ts'
 import type { GatewayParts } from './gateway-parts.ts'
-import type { Ending } from './waiters.ts'
+import type { Outcomes } from './waiters.ts'
 
 type ClaimParts = Pick<
   GatewayParts,
@@ -147,9 +147,6 @@ export type Found =
   | { readonly kind: 'open'; readonly status: 'queued' | 'running' }
   | { readonly kind: 'ended'; readonly ending: Outcomes }
   | { readonly kind: 'unreadable'; readonly error: unknown }
-
-/** How a job ended that has an outcome. */
-type Outcomes = Extract<Ending, { readonly outcome: Outcome }>
 
 export interface ReadOptions {
   readonly source: ReadSource

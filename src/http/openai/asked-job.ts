@@ -77,8 +77,13 @@ export async function readAskedJob(
 ): Promise<AskedJob> {
   const { request, share } = await readRequest(c, endpoint, options)
   try {
-    const { source: _, fields: __, ...facts } = request
-    const asked = { facts, ignored: ignoredIn(request), name: nameOf(request) }
+    const { source: _, fields, ...rest } = request
+    const encodingFormat = fields.encoding_format === 'base64' ? 'base64' : 'float'
+    const asked = {
+      facts: { ...rest, encodingFormat } as const,
+      ignored: ignoredIn(request),
+      name: nameOf(request),
+    }
     return new AskedJob(asked, jobOf(request, '', options.v1), share)
   } catch (error) {
     share.release()

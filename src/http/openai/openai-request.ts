@@ -14,9 +14,13 @@ export const COMPLETIONS = '/v1/completions'
 export const EMBEDDINGS = '/v1/embeddings'
 export type Endpoint = typeof CHAT | typeof COMPLETIONS | typeof EMBEDDINGS
 
-/** What the gateway must know of a request until it is answered. Nothing here is large. */
-export interface RequestFacts {
+/** What a client sent to one of the endpoints. */
+export interface OpenAiRequest {
   readonly endpoint: Endpoint
+  /** The body as it was sent. Only this text goes to the engine. */
+  readonly source: string
+  /** The same, parsed, for what the gateway itself must know. */
+  readonly fields: Readonly<Record<string, unknown>>
   /** As the client names it, or the only one where the client names none. */
   readonly model: string
   readonly route: ModelRoute
@@ -27,16 +31,12 @@ export interface RequestFacts {
   readonly wantsUsage: boolean
   /** Undefined where the client asked for none. */
   readonly tier: Tier | undefined
-  /** Of embeddings. */
-  readonly encodingFormat: 'base64' | 'float'
 }
 
-/** What a client sent to one of the endpoints. */
-export interface OpenAiRequest extends RequestFacts {
-  /** The body as it was sent. Only this text goes to the engine. */
-  readonly source: string
-  /** The same, parsed, for what the gateway itself must know. */
-  readonly fields: Readonly<Record<string, unknown>>
+/** What the gateway must know of a request until it is answered. Nothing here is large. */
+export interface RequestFacts extends Omit<OpenAiRequest, 'source' | 'fields'> {
+  /** Of embeddings. */
+  readonly encodingFormat: 'base64' | 'float'
 }
 
 /** Reads the body. Checks only what the gateway itself needs: the engine validates the rest. */
@@ -79,7 +79,6 @@ function requestOf(
     wantsUsage:
       (fields.stream_options as { include_usage?: unknown } | null)?.include_usage === true,
     tier: tierOf(fields.service_tier),
-    encodingFormat: fields.encoding_format === 'base64' ? 'base64' : 'float',
   }
 }
 

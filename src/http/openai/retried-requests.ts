@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { GatewayError, isRejection } from '../../errors.ts'
-import { OWNER } from '../job-id.ts'
+import { OWNER } from '../../job.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { UnansweredJobs } from '../app-options.ts'
 import type { OpenAiRequest } from './openai-request.ts'
