@@ -1,9 +1,9 @@
 import { withMembers } from '../../json-source.ts'
 import { readJsonText } from '../body.ts'
-import { OpenAiError, invalidValue, modelUnknown } from './openai-errors.ts'
+import { OpenAiError, endpointLacking, invalidValue, modelUnknown } from './openai-errors.ts'
 import { tierOf } from './service-tier.ts'
 import type { Context } from 'hono'
-import type { ModelRoute, Models } from '../../models.ts'
+import type { Endpoint as EndpointName, ModelRoute, Models } from '../../models.ts'
 import type { BodyBudget, BodyShare } from '../body-budget.ts'
 import type { HttpEnv } from '../context.ts'
 import type { OpenAiOptions } from './openai-options.ts'
@@ -63,7 +63,7 @@ function requestOf(
     throw new OpenAiError(400, 'the body must be a JSON object', { code: 'invalid_value' })
   }
   const fields = value as Record<string, unknown>
-  const { model, route } = modelOf(fields.model, models)
+  const { model, route } = modelOf(fields.model, endpoint, models)
   const { stream = null } = fields
   if (stream !== null && typeof stream !== 'boolean') {
     throw invalidValue('stream', 'stream must be true or false')
@@ -82,9 +82,26 @@ function requestOf(
   }
 }
 
-function modelOf(given: unknown, models: Models): { model: string; route: ModelRoute } {
+/** As workers name them. */
+const NAMES: Readonly<Record<Endpoint, EndpointName>> = {
+  [CHAT]: 'chat',
+  [COMPLETIONS]: 'completions',
+  [EMBEDDINGS]: 'embeddings',
+}
+
+function modelOf(
+  given: unknown,
+  endpoint: Endpoint,
+  models: Models,
+): { model: string; route: ModelRoute } {
+  const named = namedModel(given, endpoint, models)
+  if (named.route.lacksEndpoint) throw endpointLacking(named.model, endpoint)
+  return named
+}
+
+function namedModel(given: unknown, endpoint: Endpoint, models: Models) {
   if (typeof given === 'string' && given !== '') {
-    const route = models.route(given)
+    const route = models.route(given, NAMES[endpoint])
     if (route === undefined) throw modelUnknown(given, models)
     return { model: given, route }
   }
@@ -92,7 +109,7 @@ function modelOf(given: unknown, models: Models): { model: string; route: ModelR
     throw invalidValue('model', 'model must be a string')
   }
   const [only, ...others] = models.all()
-  const route = only && models.route(only.id)
+  const route = only && models.route(only.id, NAMES[endpoint])
   if (only === undefined || route === undefined || others.length > 0) {
     throw invalidValue('model', 'name a model: GET /v1/models lists them')
   }
