@@ -25,7 +25,7 @@ export type OnRequest = (request: IncomingMessage, response: ServerResponse) => 
 /** Answers what the listener refuses. */
 export interface Refuser {
   answer(request: IncomingMessage, response: ServerResponse, error: GatewayError): void
-  bytes(error: GatewayError): string
+  bytes(error: GatewayError, target?: string): string
 }
 
 /** The HTTP server: its time limits, the requests it refuses before any route sees them, and its orderly stop. */
@@ -56,7 +56,7 @@ export class Listener {
     this.#http.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
       this.#refuse(request, response, new GatewayError('expectation_failed', EXPECTATION))
     })
-    this.#http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    this.#http.on('clientError', (error: Fault, socket: Socket) => {
       this.#refuseRest(error, socket)
     })
     this.#giveUpIdle()
@@ -124,7 +124,7 @@ export class Listener {
   }
 
   /** What came on the connection is no HTTP, or came too slowly. Earlier requests keep their answers. */
-  #refuseRest(cause: NodeJS.ErrnoException, socket: Socket): void {
+  #refuseRest(cause: Fault, socket: Socket): void {
     const waiting = [...this.#waitingOn(socket)]
     const last = waiting.at(-1)
     const hasLeft = LEFT.has(cause.code ?? '') || (cause.code === CUT_OFF && last !== undefined)
@@ -136,11 +136,13 @@ export class Listener {
     if (this.#faulty.has(socket)) return
     this.#faulty.add(socket)
     const error = errorOf(cause)
-    if (last === undefined) {
-      socket.end(this.#refuser.bytes(error), () => socket.destroy())
-    } else if (last.req.complete) {
-      last.once('finish', () => socket.end(this.#refuser.bytes(error), () => socket.destroy()))
-    } else {
+    const target = targetIn(cause.rawPacket) ?? last?.req.url
+    const refuse = (): void => {
+      socket.end(this.#refuser.bytes(error, target), () => socket.destroy())
+    }
+    if (last === undefined) refuse()
+    else if (last.req.complete) last.once('finish', refuse)
+    else {
       // The head may have come with the same bytes. By the next turn its route reads the body.
       setImmediate(() => failBody(last, error))
     }
@@ -210,6 +212,24 @@ function faultOf({ httpVersion, headers, rawHeaders }: IncomingMessage): string 
 
 /** The length first, because every header of every request is looked at. */
 const isHost = (name: string): boolean => name.length === 4 && name.toLowerCase() === 'host'
+
+/** What Node says of a connection on which no valid HTTP came. */
+interface Fault extends NodeJS.ErrnoException {
+  /** The bytes that were read last, where they were the fault. */
+  readonly rawPacket?: Buffer
+}
+
+/**
+ * What the request asks for, where its first line came with the bytes that are the fault. Node
+ * does not keep what was read before, so the target of a head that came in pieces is not known.
+ */
+function targetIn(packet: Buffer | undefined): string | undefined {
+  const line = packet?.toString('latin1', 0, MAX_REQUEST_LINE) ?? ''
+  return /^(?:\r?\n)*[A-Za-z-]+ (\S+)/.exec(line)?.[1]
+}
+
+/** Of the first line, no more is looked at. */
+const MAX_REQUEST_LINE = 1_024
 
 /** The client has closed the connection. */
 const LEFT = new Set(['ECONNRESET', 'EPIPE'])

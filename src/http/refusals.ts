@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { GatewayError } from '../errors.ts'
 import { requestIdOf } from './around.ts'
+import { errorObjectOf } from './error-object.ts'
 import { STATUS } from './errors.ts'
 import { problemWith } from './native/problem.ts'
 import type { Hono } from 'hono'
@@ -18,8 +19,8 @@ export interface RefusalOptions {
 
 /**
  * Answers the requests that no route sees, because they are no HTTP or because Node cannot make
- * a URL of them. Such an answer has the form of all other errors, and is counted and logged. It
- * closes the connection, because what follows on it cannot be trusted.
+ * a URL of them. Such an answer has the form of all other errors of its surface, and is counted and
+ * logged. It closes the connection, because what follows on it cannot be trusted.
  */
 export class Refusals {
   readonly #options: RefusalOptions
@@ -31,16 +32,16 @@ export class Refusals {
   /** Refuses a request whose head was read. */
   answer(request: IncomingMessage, response: ServerResponse, error: GatewayError): void {
     const requestId = requestIdOf(request.headers['x-request-id'])
-    const { headers, body } = contentOf(error, requestId)
+    const { headers, body } = contentOf(error, requestId, request.url)
     response.writeHead(STATUS[error.code], headers).end(body)
     this.#note(error, requestId, request.method)
   }
 
-  /** The whole answer to a request whose head could not be read. */
-  bytes(error: GatewayError): string {
+  /** The whole answer to a request whose head could not be read. `target`: what it asks for, where that is known. */
+  bytes(error: GatewayError, target?: string): string {
     const requestId = requestIdOf(undefined)
     this.#note(error, requestId)
-    return bytesOf(error, requestId)
+    return bytesOf(error, requestId, target)
   }
 
   #note({ code }: GatewayError, requestId: string, method = 'other'): void {
@@ -52,17 +53,22 @@ export class Refusals {
 }
 
 /** An answer as it stands on the connection. */
-export function bytesOf(error: GatewayError, requestId: string): string {
-  const { headers, body } = contentOf(error, requestId)
+function bytesOf(error: GatewayError, requestId: string, target?: string): string {
+  const { headers, body } = contentOf(error, requestId, target)
   const status = STATUS[error.code]
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`
 }
 
-function contentOf(error: GatewayError, requestId: string) {
-  const body = JSON.stringify(problemWith(error, requestId))
+/** Clients of OpenAI read no other form. The target may be a path or a whole URL. */
+const IS_OPENAI = /^(?:https?:\/\/[^/?#]*)?\/v1(?:[/\\?#]|$)/i
+
+function contentOf(error: GatewayError, requestId: string, target = '') {
+  const isOpenAi = IS_OPENAI.test(target)
+  const answer = isOpenAi ? { error: errorObjectOf(error) } : problemWith(error, requestId)
+  const body = JSON.stringify(answer)
   const headers = {
-    'content-type': 'application/problem+json',
+    'content-type': isOpenAi ? 'application/json' : 'application/problem+json',
     'content-length': String(Buffer.byteLength(body)),
     'x-request-id': requestId,
     'cache-control': 'no-store',

@@ -9,7 +9,7 @@ import type { JobEvent, Outcome } from '../../job.ts'
 import type { EventWriter } from '../sse.ts'
 import type { Chunk, ChunkKind } from './chunk.ts'
 import type { Envelope } from './engine-json.ts'
-import type { ErrorObject } from './openai-errors.ts'
+import type { ErrorObject } from '../error-object.ts'
 
 type Success = Extract<Outcome, { readonly kind: 'succeeded' }>
 

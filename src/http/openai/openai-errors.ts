@@ -1,4 +1,5 @@
 import { GatewayError } from '../../errors.ts'
+import { errorObjectOf, errorTypeOf } from '../error-object.ts'
 import { RETRY_AFTER_S, STATUS, clientErrorOf, retryAfter } from '../errors.ts'
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
@@ -7,15 +8,8 @@ import type { Outcome } from '../../job.ts'
 import type { Models } from '../../models.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { HttpEnv } from '../context.ts'
+import type { ErrorObject } from '../error-object.ts'
 import type { AnswerError } from '../surface.ts'
-
-/** The object that every client of the OpenAI API reads. All four keys are always there. */
-export interface ErrorObject {
-  readonly message: string
-  readonly type: string
-  readonly param: string | null
-  readonly code: string
-}
 
 /** An error in the words of this surface: of the request, or as an engine reported it. */
 export class OpenAiError extends Error {
@@ -29,7 +23,7 @@ export class OpenAiError extends Error {
     status: number,
     message: string,
     {
-      type = typeOf(status),
+      type = errorTypeOf(status),
       param = null,
       code,
       retryAfterS = RETRY_AFTER_S,
@@ -40,11 +34,6 @@ export class OpenAiError extends Error {
     this.object = { message, type, param, code }
     this.retryAfterS = retryAfterS
   }
-}
-
-const typeOf = (status: number): string => {
-  if (status === 429) return 'rate_limit_error'
-  return status < 500 ? 'invalid_request_error' : 'server_error'
 }
 
 export const invalidValue = (param: string, message: string): OpenAiError =>
@@ -142,14 +131,12 @@ export function openAiErrorOf(error: unknown, c: Context<HttpEnv>, log: Log): Fa
     return { status, object, headers: isBusy ? { 'retry-after': String(error.retryAfterS) } : {} }
   }
   const known = clientErrorOf(error, c, log)
-  const { code, message } = known
-  const status = STATUS[code]
+  const { code } = known
   const { jobId } = c.env
   // The id was made here, so the client learns it from the answer.
   const where =
     code === 'timed_out' && jobId !== undefined
       ? ` within 60 s. It is job ${jobId}: GET /jobs/${jobId}`
       : ''
-  const object = { message: message + where, type: typeOf(status), param: null, code }
-  return { status, object, headers: retryAfter(known) }
+  return { status: STATUS[code], object: errorObjectOf(known, where), headers: retryAfter(known) }
 }
