@@ -113,9 +113,7 @@ export function readConfig(env: Env) {
   }
   const queues = [...new Set([set.QUEUE_NAME, ...set.ALLOWED_QUEUES])] as [string, ...string[]]
   const models = modelSettingsOf(set.MODELS, queues)
-  if (models === undefined) {
-    problems.add('MODELS must name queues that are in QUEUE_NAME or ALLOWED_QUEUES')
-  }
+  if (models instanceof Problem) problems.add(models.message)
   problems.throwIfAny()
   return {
     http: {
@@ -126,7 +124,7 @@ export function readConfig(env: Env) {
     },
     ...servers,
     queues,
-    models: models ?? [],
+    models: models instanceof Problem ? [] : models,
     maxBackground: set.MAX_BACKGROUND,
     notifyConfig: set.NOTIFY_CONFIG,
     gateway: {

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { isVisible, UNSEEN } from './setting.ts'
+import { Problem, isVisible, UNSEEN } from './setting.ts'
 import type { ModelSetting } from './models.ts'
 
 /** A model, and the rest of its entry: a queue, and behind a colon the worker's name for it. */
@@ -8,6 +8,10 @@ interface ModelEntry {
   readonly place: string
 }
 
+const isEntry = (item: string): boolean => /^[^=]*[^=\s][^=]*=./.test(item)
+const isRepeated = ({ id }: ModelEntry, at: number, all: readonly ModelEntry[]): boolean =>
+  all.findIndex((other) => other.id === id) < at
+
 /** `name=queue[:worker's name],…` */
 export const modelList = v.pipe(
   v.string(),
@@ -15,23 +19,38 @@ export const modelList = v.pipe(
   v.transform((value) => value.split(',').map((item) => item.trim())),
   v.transform((items) => items.filter((item) => item !== '')),
   v.check(
-    (items) => items.every((item) => /^[^=]*[^=\s][^=]*=./.test(item)),
-    "must be name=queue or name=queue:worker's-name, separated by commas",
+    (items) => items.every(isEntry),
+    ({ input }) =>
+      `must be name=queue or name=queue:worker's-name, separated by commas${namedBy(input, (item) => !isEntry(item))}`,
   ),
   v.transform((items) => items.map(entryOf)),
   v.check(
-    (entries) => new Set(entries.map(({ id }) => id)).size === entries.length,
-    'must name each model once',
+    (entries) => !entries.some(isRepeated),
+    ({ input }) => `must name each model once${namedBy(input, isRepeated)}`,
   ),
 )
 
-/** The models of these entries; undefined where one names a queue that is not served. */
+/** The models of these entries; a Problem where some name a queue that is not served. */
 export function modelSettingsOf(
   entries: readonly ModelEntry[],
   queues: readonly string[],
-): readonly ModelSetting[] | undefined {
+): readonly ModelSetting[] | Problem {
   const settings = entries.map(({ id, place }) => settingOf(id, place, queues))
-  return settings.includes(undefined) ? undefined : (settings as ModelSetting[])
+  const found = settings.filter((setting) => setting !== undefined)
+  if (found.length === settings.length) return found
+  const named = namedBy(settings, (setting) => setting === undefined)
+  return new Problem(`MODELS must name queues that are in QUEUE_NAME or ALLOWED_QUEUES${named}`)
+}
+
+/** Says by their numbers which entries are wrong: what an entry says is never shown. */
+function namedBy<T>(
+  items: readonly T[],
+  isWrong: (item: T, index: number, all: readonly T[]) => boolean,
+): string {
+  const numbers = items.flatMap((item, at) => (isWrong(item, at, items) ? [at + 1] : []))
+  return numbers.length === 1
+    ? ` (entry ${numbers.join()} does not)`
+    : ` (entries ${numbers.join(', ')} do not)`
 }
 
 function entryOf(item: string): ModelEntry {

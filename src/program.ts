@@ -1,4 +1,5 @@
 import { ConfigError } from './config.ts'
+import { misspelledIn } from './misspelled-settings.ts'
 import { faultFields } from './telemetry/log.ts'
 import type { Env } from './config.ts'
 import type { Log } from './telemetry/log.ts'
@@ -18,6 +19,11 @@ export function configOrExit<T>(read: (env: Env) => T): T {
     process.stderr.write(`the settings could not be read\n${placesOf(error)}\n`)
     return process.exit(1)
   }
+}
+
+/** A misspelled setting has no effect. The value may be a password, so the log has the name alone. */
+export function warnOfMisspelled(log: Log, settings: readonly string[]): void {
+  for (const found of misspelledIn(process.env, settings)) log.warn(found, 'settings.unknown_name')
 }
 
 /** Where an error comes from, without its message and its properties: both may carry a setting. */

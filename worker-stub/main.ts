@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 import packageJson from '../package.json' with { type: 'json' }
-import { configOrExit, logDefects, stopOnSignal } from '../src/program.ts'
+import { configOrExit, logDefects, stopOnSignal, warnOfMisspelled } from '../src/program.ts'
 import { RedisConnection } from '../src/redis/connection.ts'
 import { createLog } from '../src/telemetry/log.ts'
 import { Announcer } from './announcer.ts'
-import { readWorkerConfig } from './config.ts'
+import { readWorkerConfig, workerSettingNames } from './config.ts'
 import { echoEngine } from './engines/echo.ts'
 import { openaiEngine } from './engines/openai.ts'
 import { UpstreamModels } from './upstream-models.ts'
@@ -13,6 +13,7 @@ import { Worker } from './worker.ts'
 const config = configOrExit(readWorkerConfig)
 const log = createLog(config.logLevel)
 logDefects(log)
+warnOfMisspelled(log, workerSettingNames)
 const redis = new RedisConnection(config.redisUrl, 'worker', log)
 const subscriber = new RedisConnection(config.redisUrl, 'subscriber', log)
 const engine = config.engine === 'openai' ? openaiEngine(config.openai) : echoEngine(config.echo)

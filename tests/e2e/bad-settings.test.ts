@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
 import { programOf } from '../support/bundle.ts'
+import { startProgram } from '../support/program.ts'
+import { freshSettings } from '../support/scene.ts'
 import type { Settings } from '../support/scene.ts'
 
 /** All that a program says that ends at its start, and how it ends. */
@@ -44,6 +46,22 @@ describe.each(['src/main.ts', 'worker-stub/main.ts'])('%s', (entry) => {
     expect(stderr).not.toMatch(/canary|10\.96|\n +at /)
   })
 })
+
+test.each([
+  ['src/main.ts', 'gateway.listening'],
+  ['worker-stub/main.ts', 'worker.consuming'],
+])(
+  '%s warns at its start of a misspelled setting, and does not show its value',
+  async (entry, event) => {
+    const settings = { ...freshSettings(), RABBIT_MQ_PASWORD: SECRET, REDIS_PASSWORT: SECRET }
+    const program = startProgram(entry, settings)
+    await program.log.until(event)
+    expect(program.log.named('settings.unknown_name')).toMatchObject([
+      { level: 'warn', name: 'RABBIT_MQ_PASWORD', nearest: 'RABBIT_MQ_PASSWORD' },
+    ])
+    expect(JSON.stringify(program.log.all)).not.toContain(SECRET)
+  },
+)
 
 test('the stub names a key that no header can carry, and does not show it', () => {
   const { status, stderr } = run('worker-stub/main.ts', { INNER_LLM_API_KEY: `${SECRET}-ключ` })

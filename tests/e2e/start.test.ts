@@ -58,7 +58,8 @@ describe('the gateway process', () => {
     const first = await startGatewayProgram(settings)
     const second = startProgram('src/main.ts', { ...settings, API_PORT: new URL(first.url).port })
     const failed = await second.log.until('gateway.start_failed')
-    expect(failed.error).toBe('API_HOST and API_PORT are no address to listen on: EADDRINUSE')
+    const { port, hostname } = new URL(first.url)
+    expect(failed.error).toBe(`port ${port} of ${hostname} is already in use`)
     expect(await second.ended).toBe(1)
   })
 

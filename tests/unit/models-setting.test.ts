@@ -40,4 +40,15 @@ describe('MODELS', () => {
       expect(() => modelsOf(value)).toThrow('MODELS must name queues')
     },
   )
+
+  test.each([
+    ['a=q,b=canary,c=small', 'entry 2 does not'],
+    ['a=q,,b=q, c=canary,d=canary', 'entries 3, 4 do not'],
+    ['a=q,canary', 'entry 2 does not'],
+    ['canary,=q,a=q', 'entries 1, 2 do not'],
+    ['a=q,b=q,a=small,a=canary', 'entries 3, 4 do not'],
+  ])('%j says which entry is wrong, and not what it says', (value, words) => {
+    expect(() => modelsOf(value)).toThrow(words)
+    expect(() => modelsOf(value)).not.toThrow('canary')
+  })
 })
