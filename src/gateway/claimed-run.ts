@@ -218,13 +218,22 @@ function logged({ log }: ReadParts, event: string, work: Promise<unknown>): void
  * Two requests ask for the same job if these are equal. How long a client waits is no part of it.
  * Stored records hold fingerprints, so that of a job without `request` and without fields of the client's own must never change.
  */
-export function fingerprintOf({ queue, messages, meta, priority, source, request }: Job): string {
+export function fingerprintOf({
+  queue,
+  messages,
+  meta,
+  priority,
+  source,
+  request,
+  kept,
+}: Job): string {
   const { temperature, tokensLimit, stopWords, model, more } = meta
   const texts = messages.map(({ role, content }) => [role, content])
   // JSON has no `undefined` in a list: what was left open must not look like a client's own null.
   const asked = [temperature, tokensLimit].map((value) => (value === undefined ? 'open' : value))
   const canonical: unknown[] = [queue, texts, ...asked, stopWords, model, priority, source]
   if (more !== undefined) canonical.push(['more', inOrder(more)])
+  if (kept !== undefined) canonical.push(['kept', kept])
   if (request !== undefined) canonical.push(['request', 1, request.endpoint, request.body])
   return hash('sha256', JSON.stringify(canonical), 'base64')
 }
