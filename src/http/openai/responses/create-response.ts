@@ -8,9 +8,10 @@ import { failureOf, openAiErrorOf } from '../openai-errors.ts'
 import { conflictOfKey, keyOf, waitOf } from '../openai-headers.ts'
 import { RESPONSES, readBody } from '../openai-request.ts'
 import { rememberUnanswered, unansweredJob } from '../retried-requests.ts'
-import { ignoredIn, listOf } from '../text-only.ts'
-import { renamed, responseJob } from './response-job.ts'
+import { ignoredIn } from '../text-only.ts'
+import { inWordsOfRequest, responseJob } from './response-job.ts'
 import { responseNow } from './response-now.ts'
+import { ignoredNames } from './response-params.ts'
 import { readResponseFields } from './response-request.ts'
 import { ResponseWriter, secondsOf } from './response-writer.ts'
 import { itemsUpTo, responseOf } from './stored-response.ts'
@@ -55,9 +56,8 @@ function ignoredHeader(
   { ignored }: ResponseRequest,
   { chat, responseParam }: ResponseJob,
 ): Record<string, string> {
-  const ofText = ignoredIn(chat)?.split(', ') ?? []
-  const names = new Set([...ignored, ...ofText.map(responseParam)])
-  return names.size === 0 ? {} : { 'x-ignored-parameters': listOf(names) }
+  const names = ignoredNames(ignored, ignoredIn(chat), responseParam)
+  return names === undefined ? {} : { 'x-ignored-parameters': names }
 }
 
 interface AnswerOptions {
@@ -101,7 +101,7 @@ async function wait(
     waitMs,
     mayReturn: hasKey,
   })
-  if (outcome.kind !== 'succeeded') throw renamed(failureOf(outcome), responseParam)
+  if (outcome.kind !== 'succeeded') throw inWordsOfRequest(failureOf(outcome), responseParam)
   const frame = { id: job.id, createdAt: secondsOf(view.createdAt), echo }
   const timing = { 'server-timing': serverTiming(stages) }
   return Response.json(responseNow(frame, view), {
@@ -131,7 +131,7 @@ async function stream(
   const batches = isKept
     ? untilEnded(events, () => v1.background.leave(job.id))
     : refusedAtOnce(heldBack(events, HOLD_MS), (outcome) =>
-        renamed(failureOf(outcome), responseParam),
+        inWordsOfRequest(failureOf(outcome), responseParam),
       )
   const errorOf = (error: unknown) => openAiErrorOf(error, c, log).object
   const writer = new ResponseWriter({ id: job.id, echo, after: -1, errorOf })

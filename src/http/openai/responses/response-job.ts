@@ -4,6 +4,8 @@ import { OpenAiError } from '../openai-errors.ts'
 import { jobOf } from '../openai-job.ts'
 import { priorityOf } from '../service-tier.ts'
 import { chatBody } from './chat-body.ts'
+import { conversationOf } from './response-items.ts'
+import { inResponseTerms } from './response-params.ts'
 import type { Job } from '../../../job.ts'
 import type { OpenAiOptions } from '../openai-options.ts'
 import type { OpenAiRequest, SentBody } from '../openai-request.ts'
@@ -43,32 +45,16 @@ export function responseJob(
   }
   const { tier } = priorityOf(chat.tier, v1.maxPriorityOf(chat.route.queue))
   const echo = { ...request.echo, service_tier: tier ?? 'default' }
-  const stored: StoredResponse = { v: 1, echo, input: [...earlier, ...request.input] }
+  const stored: StoredResponse = { v: 1, echo, input: conversationOf(earlier, request.input) }
   const kept = isStored ? { kept: JSON.stringify(stored) } : {}
-  return inNamesOfResponse(responseParam, () => {
+  try {
     const job = { ...jobOf(chat, id, v1), owner: OWNER, ...kept }
     return { job, chat, echo, isStored, responseParam }
-  })
-}
-
-/** What the chat completion lacks or has wrong, by the name that the client gave it. */
-function inNamesOfResponse<T>(responseParam: MapParam, work: () => T): T {
-  try {
-    return work()
   } catch (error) {
-    throw renamed(error, responseParam)
+    throw inWordsOfRequest(error, responseParam)
   }
 }
 
-/** An error that names a field of the chat completion names the field of the response instead. */
-export function renamed(error: unknown, responseParam: MapParam): unknown {
-  if (!(error instanceof OpenAiError) || error.object.param === null) return error
-  const { message, param, ...object } = error.object
-  const name = responseParam(param)
-  const { status, retryAfterS } = error
-  return new OpenAiError(status, message.replace(param, name), {
-    ...object,
-    param: name,
-    retryAfterS,
-  })
-}
+/** What the chat completion lacks or has wrong, by the name that the client gave it. */
+export const inWordsOfRequest = (error: unknown, responseParam: MapParam): unknown =>
+  error instanceof OpenAiError ? inResponseTerms(error, responseParam) : error
