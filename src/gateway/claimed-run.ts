@@ -1,6 +1,6 @@
 import { hash, randomUUID } from 'node:crypto'
 import { GatewayError, WireFormatError, acceptanceUnknown, jobConflict } from '../errors.ts'
-import { hasEnded, isDerivedId } from '../job.ts'
+import { hasEnded, isDerivedId, isResponse } from '../job.ts'
 import { errorFields } from '../telemetry/log.ts'
 import { cancelRun } from './cancel.ts'
 import { insist } from './insist.ts'
@@ -53,6 +53,7 @@ export async function claimJob(parts: ClaimParts, claimant: Claimant): Promise<H
     jobTtlMs: job.ttlMs ?? jobTtlMs,
     graceMs: CLAIM_GRACE_MS,
     isDerived: isDerivedId(job.id),
+    isNumbered: isResponse(job),
     prepared: dialect.prepare?.(job, wireId, new Date()) ?? [],
   })
   metrics.claims.inc({ result: claim.verdict })
@@ -89,7 +90,8 @@ export async function releaseJob(
 ): Promise<boolean> {
   try {
     const prepared = dialect.prepare?.(job, wireId, new Date()) ?? []
-    return await records.release(keys, { run, asker, prepared })
+    const isKept = job.kept !== undefined
+    return await records.release(keys, { run, asker, prepared, isKept })
   } catch (error) {
     // Redis cannot be asked: the record goes stale, and is taken over after the grace.
     log.warn(errorFields(error), 'claim.release_failed')
@@ -218,13 +220,22 @@ function logged({ log }: ReadParts, event: string, work: Promise<unknown>): void
  * Two requests ask for the same job if these are equal. How long a client waits is no part of it.
  * Stored records hold fingerprints, so that of a job without `request` and without fields of the client's own must never change.
  */
-export function fingerprintOf({ queue, messages, meta, priority, source, request }: Job): string {
+export function fingerprintOf({
+  queue,
+  messages,
+  meta,
+  priority,
+  source,
+  request,
+  kept,
+}: Job): string {
   const { temperature, tokensLimit, stopWords, model, more } = meta
   const texts = messages.map(({ role, content }) => [role, content])
   // JSON has no `undefined` in a list: what was left open must not look like a client's own null.
   const asked = [temperature, tokensLimit].map((value) => (value === undefined ? 'open' : value))
   const canonical: unknown[] = [queue, texts, ...asked, stopWords, model, priority, source]
   if (more !== undefined) canonical.push(['more', inOrder(more)])
+  if (kept !== undefined) canonical.push(['kept', kept])
   if (request !== undefined) canonical.push(['request', 1, request.endpoint, request.body])
   return hash('sha256', JSON.stringify(canonical), 'base64')
 }

@@ -110,7 +110,7 @@ export class Gateway {
     follower.watch()
     let pending: PendingJob | undefined
     try {
-      if (isKept) await this.#joined(job, { mode: 'stream' }, (it) => this.#accepted(it))
+      if (isKept) await this.#joined(job, { mode: 'stream', content }, (it) => this.#accepted(it))
       else {
         const asked: Asked = { mode: 'stream', mayReturn, content }
         pending = await this.#joinedUntilAccepted(job, asked, client)

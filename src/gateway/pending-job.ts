@@ -170,7 +170,8 @@ export class PendingJob {
     if (verdict === 'takeover') return this.#send(claim)
     // The result that was to be replayed is gone, was another run's, or was no success.
     if (verdict === 'replay') return this.#claimAgain()
-    if (isPublished) this.#endContent(true)
+    // A message of ours, of a run before, may still be under way.
+    if (isPublished) void Promise.resolve(this.#sending).then(() => this.#endContent(true))
     if (this.demand.isKept) this.#markOrEnd(claim)
   }
 
@@ -271,7 +272,7 @@ export class PendingJob {
 
   /** Reads once, and ends the job if it has an end. Where another run has the id, claims it again. */
   async #read(claim: Held, source: ReadSource, hinted?: number): Promise<void> {
-    const { isKept: isAskedWhen } = this.demand
+    const isAskedWhen = this.demand.isKept || this.claimant.job.kept !== undefined
     const found = await readOutcome(this.#parts, this.claimant, claim, { source, isAskedWhen })
     if (this.demand.isOver) return
     if (found.kind === 'moved') return this.#claimAgain()

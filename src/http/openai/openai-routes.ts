@@ -1,51 +1,39 @@
 import { Hono } from 'hono'
-import { GatewayError } from '../../errors.ts'
-import { BodyBudget } from '../body-budget.ts'
-import { clientOf, headerOf, replayed, serverTiming } from '../context.ts'
+import { clientOf, replayed, serverTiming } from '../context.ts'
 import { idFromKey, newId } from '../job-id.ts'
 import { sendEvents } from '../sse.ts'
 import { answerOf } from './answer.ts'
 import { readAskedJob } from './asked-job.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { HOLD_MS, heldBack } from './held-back.ts'
-import { failureOf, invalidValue, openAiErrorOf } from './openai-errors.ts'
+import { failureOf, openAiErrorOf } from './openai-errors.ts'
+import { conflictOfKey, keyOf, waitOf } from './openai-headers.ts'
 import { CHAT, COMPLETIONS, EMBEDDINGS } from './openai-request.ts'
-import { rememberUnanswered } from './retried-requests.ts'
+import { joinOrBegin } from './retried-requests.ts'
 import { priorityOf } from './service-tier.ts'
 import type { Context } from 'hono'
 import type { JobEvent, JobView } from '../../job.ts'
 import type { HttpEnv } from '../context.ts'
 import type { Envelope } from './engine-json.ts'
-import type { OpenAiOptions } from './openai-options.ts'
+import type { BudgetedOptions, OpenAiOptions } from './openai-options.ts'
 import type { AskedJob } from './asked-job.ts'
 import type { RequestFacts } from './openai-request.ts'
 
 /** The endpoints that make a job of each request. */
-export function openAiRoutes(options: OpenAiOptions): Hono<HttpEnv> {
+export function openAiRoutes(options: BudgetedOptions): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>()
-  const budget = new BodyBudget(options.v1.maxHeldBytes)
   for (const endpoint of [CHAT, COMPLETIONS, EMBEDDINGS] as const) {
     routes.post(endpoint, async (c) => {
       const key = keyOf(c)
-      // A body may be large, so a gateway that is full refuses the request without it.
-      options.gateway.look()
-      const asked = await readAskedJob(c, endpoint, { ...options, budget })
+      const asked = await readAskedJob(c, endpoint, options)
       try {
         return await answer(c, asked, key, options)
       } finally {
-        asked.close()
+        asked.content.close()
       }
     })
   }
   return routes
-}
-
-export const IDEMPOTENCY_KEY = /^[!-~][ -~]{0,254}$/
-
-function keyOf(c: Context<HttpEnv>): string | undefined {
-  const key = headerOf(c, 'idempotency-key')
-  if (key === undefined || IDEMPOTENCY_KEY.test(key)) return key
-  throw invalidValue('Idempotency-Key', 'Idempotency-Key must be 1 to 255 printable characters')
 }
 
 async function answer(
@@ -54,32 +42,16 @@ async function answer(
   key: string | undefined,
   options: OpenAiOptions,
 ): Promise<Response> {
-  if (key === undefined) return answerOrJoin(c, asked, options)
+  const { name } = asked
+  if (key === undefined) {
+    return joinOrBegin(options.v1.unanswered, { name, newId }, (id, isAgain) =>
+      run(c, asked, id, { options, isAgain }),
+    )
+  }
   // The client finds the job by its key, so that nothing has to be remembered.
   return run(c, asked, idFromKey(key), { options, hasKey: true }).catch((error: unknown) => {
     throw conflictOfKey(error)
   })
-}
-
-/** Joins the job that an equal request has begun and got no outcome of. Else begins one of its own. */
-async function answerOrJoin(
-  c: Context<HttpEnv>,
-  asked: AskedJob,
-  options: OpenAiOptions,
-): Promise<Response> {
-  const { unanswered } = options.v1
-  const { name } = asked
-  const earlier = await unanswered.take(name)
-  const isAgain = earlier !== undefined
-  const id = earlier ?? newId()
-  try {
-    return await run(c, asked, id, { options, isAgain })
-  } catch (error) {
-    await rememberUnanswered(unanswered, { name, id, isAgain }, error)
-    // The worker takes bodies in another form now than when the earlier request came.
-    if (isAgain && isConflict(error)) return answerOrJoin(c, asked, options)
-    throw error
-  }
 }
 
 interface RunOptions {
@@ -105,7 +77,7 @@ async function run(
   const { gateway, limits } = options
   const client = clientOf(c.env.outgoing)
   const waitMs = waitOf(c, limits.timeoutMs)
-  const { job, content } = asked.under(id)
+  const { job, content } = asked.content.under(id)
   const found = await gateway.run(job, { client, waitMs, mayReturn: hasKey, content })
   const { outcome, isReplay, stages, view } = found
   if (outcome.kind !== 'succeeded') throw failureOf(outcome)
@@ -136,7 +108,7 @@ async function stream(
   const { gateway, log } = options
   const { facts } = asked
   const client = clientOf(c.env.outgoing)
-  const { job, content } = asked.under(id)
+  const { job, content } = asked.content.under(id)
   const events = gateway.stream(job, { client, isKept: false, mayReturn: hasKey, content })
   const writer = new ChunkWriter({
     kind: facts.endpoint === CHAT ? 'chat' : 'completions',
@@ -182,31 +154,4 @@ function envelopeOf(
     model,
     tier: priorityOf(tier, v1.maxPriorityOf(route.queue)).tier,
   }
-}
-
-/** How long the client waits for its answer, by what its program says. */
-const TIMEOUT_HEADERS = ['x-stainless-timeout', 'x-stainless-read-timeout']
-/**
- * The answer must be there before the client has given up. A client counts from before it connects, and on a busy
- * machine its request is here some tenths of a second later.
- */
-const marginOf = (ms: number): number => Math.max(ms * 0.05, Math.min(500, ms * 0.25))
-
-function waitOf(c: Context<HttpEnv>, maxMs: number): number {
-  const stated = TIMEOUT_HEADERS.map((name) => headerOf(c, name) ?? '')
-  const seconds = stated.filter((text) => /^\d{1,9}(\.\d{1,9})?$/.test(text)).map(Number)
-  const timeouts = seconds.filter((each) => each > 0).map((each) => each * 1000)
-  return Math.min(maxMs, ...timeouts.map((ms) => ms - marginOf(ms)))
-}
-
-const isConflict = (error: unknown): boolean =>
-  error instanceof GatewayError && error.code === 'job_conflict'
-
-/** A key that is sent again with another payload is a 422, as for POST /jobs. */
-function conflictOfKey(error: unknown): unknown {
-  if (!isConflict(error)) return error
-  return new GatewayError(
-    'idempotency_conflict',
-    'the Idempotency-Key was used for another payload',
-  )
 }

@@ -3,6 +3,7 @@ import { chatSourceOf, messagesOf, textMessage } from './chat-messages.ts'
 import { conversationOf } from './response-items.ts'
 import { paramMapper } from './response-params.ts'
 import { wantsLogprobs } from './response-request.ts'
+import { nestedFields } from './response-tools.ts'
 import type { ChatMessage, PlacedItem } from './chat-messages.ts'
 import type { MapParam } from './response-params.ts'
 import type { ResponseRequest } from './response-request.ts'
@@ -48,13 +49,26 @@ const NOT_SENT = [
   'truncation',
 ]
 
+/** Fields of both APIs that a client may leave open by null. Some engines refuse that. */
+const NULLABLE = [
+  'frequency_penalty',
+  'parallel_tool_calls',
+  'presence_penalty',
+  'service_tier',
+  'temperature',
+  'top_logprobs',
+  'top_p',
+  'user',
+]
+
 /** `earlier` are the items of the responses that the request continues. */
 export function chatBody(request: ResponseRequest, earlier: readonly Item[]): ChatBody {
   const { source, tools } = request
   const messages = chatMessages(request, earlier)
   const renamed = renamedFields(request)
+  const open = NULLABLE.filter((name) => request.fields[name] === null)
   const changes = {
-    ...Object.fromEntries(NOT_SENT.map((name) => [name, undefined])),
+    ...Object.fromEntries([...NOT_SENT, ...open].map((name) => [name, undefined])),
     ...(tools.tools === undefined && { parallel_tool_calls: undefined }),
     ...(!wantsLogprobs(request.fields) && { top_logprobs: undefined }),
     ...Object.fromEntries(renamed.map(({ name, value }) => [name, value])),
@@ -142,12 +156,11 @@ function renamedFields(request: ResponseRequest): Renamed[] {
   return renamed
 }
 
-/** The Responses API has a schema's fields beside the type of the format. The chat API nests them. */
 function formatSource(request: ResponseRequest): string | undefined {
   const format = givenAt(request, ['text', 'format'])
   if (format === undefined) return undefined
   const { type, json_schema: nested } = JSON.parse(format) as Record<string, unknown>
   if (type === 'text') return undefined
   if (type !== 'json_schema' || nested !== undefined) return format
-  return `{"type":"json_schema","json_schema":${withMembers(format, { type: undefined })}}`
+  return `{"type":"json_schema","json_schema":${nestedFields(format)}}`
 }

@@ -1,3 +1,4 @@
+import { RESPONSE_PREFIX, isResponse } from '../../../job.ts'
 import { CallItem } from './call-item.ts'
 import { ContentItem } from './output-items.ts'
 import { OutputCalls } from './output-calls.ts'
@@ -20,7 +21,10 @@ export class ResponseOutput {
 
   /** No two outputs of one response have the same attempt. */
   constructor(responseId: string, attempt: number) {
-    this.#suffix = `${responseId.replace(/^resp_/, '')}_${attempt}`
+    const name = isResponse({ id: responseId })
+      ? responseId.slice(RESPONSE_PREFIX.length)
+      : responseId
+    this.#suffix = `${name}_${attempt}`
   }
 
   /** Nothing has been said. */

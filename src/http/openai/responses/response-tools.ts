@@ -1,4 +1,4 @@
-import { elementsOf, withMembers } from '../../../json-source.ts'
+import { elementsOf, membersOf, withMembers } from '../../../json-source.ts'
 import { invalidValue } from '../openai-errors.ts'
 import { isObject, unsupported } from './response-items.ts'
 import type { Fields } from './response-items.ts'
@@ -71,16 +71,23 @@ function readFunctions(source: string | undefined, tools: unknown) {
   return { functions, ignored }
 }
 
-/** The Responses API has a function's fields beside its type. The chat API nests them. */
+/**
+ * The fields beside the type, as an object of their own: the chat API nests them. In the
+ * Responses API null says that the client left a field open, and some engines refuse it.
+ */
+export function nestedFields(source: string): string {
+  const nulls = [...membersOf(source)].filter(([, value]) => value === 'null')
+  const removed = ['type', ...nulls.map(([name]) => name)]
+  return withMembers(source, Object.fromEntries(removed.map((name) => [name, undefined])))
+}
+
 function functionOf(tool: Fields, source: string, at: number): FunctionTool {
   const nested = isObject(tool.function) ? tool.function : undefined
   const fields = nested ?? tool
   return {
     at,
     name: fields.name,
-    source: nested
-      ? source
-      : `{"type":"function","function":${withMembers(source, { type: undefined })}}`,
+    source: nested ? source : `{"type":"function","function":${nestedFields(source)}}`,
     echo: { description: null, parameters: null, strict: null, ...fields, type: 'function' },
   }
 }

@@ -71,6 +71,17 @@ describe('the fields of a chat request', () => {
     expect(chat({ ...shared, ...own })).toEqual(shared)
   })
 
+  test('are left out where the client left them open by null', () => {
+    const open = { temperature: null, frequency_penalty: null, parallel_tool_calls: null }
+    const tool = { type: 'function', name: 'f', description: null, parameters: null, strict: null }
+    const format = { type: 'json_schema', name: 'n', schema: {}, strict: null }
+    expect(chat({ ...open, tools: [tool], text: { format }, unknown: null })).toEqual({
+      tools: [{ type: 'function', function: { name: 'f' } }],
+      response_format: { type: 'json_schema', json_schema: { name: 'n', schema: {} } },
+      unknown: null,
+    })
+  })
+
   const f = { type: 'function', name: 'f', description: 'd', parameters: { a: 1 }, strict: true }
   const g = { type: 'function', name: 'g' }
   const nestedF = {
