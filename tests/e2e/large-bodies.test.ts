@@ -13,12 +13,13 @@ import type { IncomingMessage } from 'node:http'
 const MB = 1024 * 1024
 const CHAT = '/v1/chat/completions'
 
+const RESPONSES = '/v1/responses'
+
 /** A body of exactly so many bytes. */
-function bodyOf(bytes: number): Buffer {
-  const [head = '', tail = ''] = JSON.stringify({
-    model: 'm',
-    messages: [{ role: 'user', content: '|' }],
-  }).split('|')
+function bodyOf(path: typeof CHAT | typeof RESPONSES, bytes: number): Buffer {
+  const messages = [{ role: 'user', content: '|' }]
+  const asked = path === CHAT ? { messages } : { input: '|' }
+  const [head = '', tail = ''] = JSON.stringify({ model: 'm', ...asked }).split('|')
   return Buffer.from(head + 'x'.repeat(bytes - head.length - tail.length) + tail)
 }
 
@@ -29,10 +30,10 @@ interface Reply {
 }
 
 /** Sends a body, as one of many clients that share its bytes. Rejects where the connection is cut. */
-async function send(url: string, body: Buffer, agent: Agent): Promise<Reply> {
+async function send(url: string, body: Buffer, agent: Agent, path: string = CHAT): Promise<Reply> {
   const headers = { 'content-type': 'application/json', 'content-length': body.length }
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    request(url + CHAT, { method: 'POST', headers, agent }, resolve)
+    request(url + path, { method: 'POST', headers, agent }, resolve)
       .on('error', reject)
       .end(body)
   })
@@ -47,7 +48,7 @@ const peakOf = (pid: number): number => {
 
 /** A gateway process, and a worker of whole bodies that answers when the gate is open. */
 async function scene(settings: Record<string, string>) {
-  const at = await announcedScene({ TIMEOUT: '60', ...settings })
+  const at = await announcedScene({ TIMEOUT: '300', ...settings })
   const { QUEUE_NAME: queue, REDIS_PREFIX: prefix } = at.settings
   const gateway = await startGatewayProgram(at.settings)
   const models = [{ name: 'm', capabilities: ['verbatim', 'chat'] }]
@@ -62,7 +63,7 @@ async function scene(settings: Record<string, string>) {
       if (message === null) return
       published += 1
       const id = String(message.properties.messageId)
-      const result = '{"content":"x","body":{"choices":[]}}'
+      const result = '{"content":"x","body":{"choices":[{"message":{"content":"x"}}]}}'
       void gate.opened.then(() => at.redis.set(`${prefix}:${id}`, result))
     },
     { noAck: true },
@@ -87,24 +88,28 @@ function expectAnswers(replies: readonly Reply[]): number {
 }
 
 const COUNT = 64
-/** In `npm run test:long` as in production. Else a fourth of that, in a fourth of the time. */
-const BODY_BYTES = isLong ? 12 * MB : 3 * MB
-const HELD_BYTES = isLong ? 256 * MB : 64 * MB
+const WAITING = isLong ? 64 : 40
+/** In `npm run test:long` as in production. Else a sixth of that. */
+const BODY_BYTES = isLong ? 12 * MB : 2 * MB
+const HELD_BYTES = isLong ? 256 * MB : 42 * MB
+
+/** What the heap grows by before Node collects what is not needed any more, besides whole bodies. */
+const SLACK = 128 * MB
 
 /**
  * Of each byte that counts as held, the process may have four: in the text, in what was parsed
- * of it, in the body for the engine, and in the message. Beside that there are copies of bodies that
- * are not needed any more and were not collected yet.
+ * of it, in the body for the engine, and in the message. Besides, some bodies that are not needed any
+ * more were not collected yet.
  */
 const boundOf = (before: number, heldBytes: number): number =>
-  before + 4 * heldBytes + 40 * BODY_BYTES
+  before + 4 * heldBytes + 40 * BODY_BYTES + SLACK
 
 describe(`${COUNT} bodies of ${BODY_BYTES / MB} MB`, () => {
   test('at once are answered or refused, and the process has a bounded share of them in memory', async () => {
     const { gateway, gate } = await scene({ V1_MAX_HELD_BYTES: String(HELD_BYTES) })
     gate.open()
     const before = peakOf(gateway.pid)
-    const body = bodyOf(BODY_BYTES)
+    const body = bodyOf(CHAT, BODY_BYTES)
     const agent = new Agent()
     const sending = Array.from({ length: COUNT }, () => send(gateway.url, body, agent))
     const answered = expectAnswers(await Promise.all(sending))
@@ -118,15 +123,16 @@ describe(`${COUNT} bodies of ${BODY_BYTES / MB} MB`, () => {
     const heldBytes = 2 * BODY_BYTES
     const { gateway, gate, published } = await scene({ V1_MAX_HELD_BYTES: String(heldBytes) })
     const before = peakOf(gateway.pid)
-    const body = bodyOf(BODY_BYTES)
+    const bodies = { [CHAT]: bodyOf(CHAT, BODY_BYTES), [RESPONSES]: bodyOf(RESPONSES, BODY_BYTES) }
     const agent = new Agent()
     const waiting: Promise<Reply>[] = []
-    for (let at = 1; at <= COUNT; at += 1) {
-      waiting.push(send(gateway.url, body, agent))
+    for (let at = 1; at <= WAITING; at += 1) {
+      const path = at % 2 === 0 ? RESPONSES : CHAT
+      waiting.push(send(gateway.url, bodies[path], agent, path))
       await eventually('it is with the worker', () => published() === at)
     }
     expect(peakOf(gateway.pid)).toBeLessThan(boundOf(before, heldBytes))
     gate.open()
-    expect(expectAnswers(await Promise.all(waiting))).toBe(COUNT)
+    expect(expectAnswers(await Promise.all(waiting))).toBe(WAITING)
   }, 120_000)
 })

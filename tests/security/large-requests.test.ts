@@ -7,6 +7,10 @@ import { freshSettings } from '../support/scene.ts'
 import { RawClient, requestOf } from './support/raw.ts'
 import type { Settings } from '../support/scene.ts'
 
+const RESPONSES = '/v1/responses'
+const ENDPOINTS = [CHAT, '/v1/completions', '/v1/embeddings', RESPONSES]
+const CHUNKED = { framing: 'Transfer-Encoding: chunked' }
+
 async function scene(more: Settings, answered: Promise<unknown> = Promise.resolve()) {
   const settings = { ...freshSettings(), ...more }
   const worker = await startEngineWorker(settings, async (job) => {
@@ -15,9 +19,13 @@ async function scene(more: Settings, answered: Promise<unknown> = Promise.resolv
   })
   const gateway = await startOpenAiGateway(settings)
   /** A client that states a length and has sent so many bytes of it. */
-  const begin = (length: number, sent: number, framing = `Content-Length: ${length}`) => {
+  const begin = (
+    length: number,
+    sent: number,
+    { framing = `Content-Length: ${length}`, path = CHAT } = {},
+  ) => {
     const client = new RawClient(gateway.url)
-    client.send(requestOf('', [framing], `POST ${CHAT} HTTP/1.1`))
+    client.send(requestOf('', [framing], `POST ${path} HTTP/1.1`))
     client.send(' '.repeat(sent))
     return client
   }
@@ -39,8 +47,8 @@ describe('a large request', () => {
     const { url, gateway, begin, refused } = await scene({ MAX_PENDING: '1' }, gate.opened)
     const held = ask(url, CHAT, hello())
     await eventually('it is held', () => gateway.load().pending === 1)
-    await refused(begin(12_000_000, 0))
-    await refused(begin(0, 0, 'Transfer-Encoding: chunked'))
+    for (const path of ENDPOINTS) await refused(begin(12_000_000, 0, { path }))
+    await refused(begin(0, 0, CHUNKED))
     expect(gateway.load().pending).toBe(1)
     gate.open()
     expect((await held).status).toBe(200)
@@ -54,10 +62,10 @@ describe('a large request', () => {
       const { status } = await ask(url, CHAT, hello({ user: 'x'.repeat(30_000) }))
       return status === 503
     })
-    await refused(begin(30_000, 0))
+    for (const path of ENDPOINTS) await refused(begin(30_000, 0, { path }))
     // Its length is not known before: it is refused as soon as there is no room for what has come.
     const chunk = `${(30_000).toString(16)}\r\n${' '.repeat(30_000)}\r\n`
-    const chunked = begin(0, 0, 'Transfer-Encoding: chunked')
+    const chunked = begin(0, 0, CHUNKED)
     chunked.send(chunk)
     await refused(chunked)
     expect((await ask(url, CHAT, hello())).status).toBe(200)
@@ -78,6 +86,14 @@ describe('a large request', () => {
   test('leaves nothing of the budget taken, whatever becomes of it', async () => {
     const { url, begin } = await scene({ V1_MAX_HELD_BYTES: '100000' })
     const large = 'x'.repeat(60_000)
+    const responses: [object, number][] = [
+      [{ model: 'whole', large }, 400],
+      [{ model: 'whole', input: 'x', previous_response_id: 'resp_x', large }, 400],
+      [{ model: 'whole', input: large }, 200],
+      [{ model: 'whole', input: large, background: true }, 200],
+      [{ model: 'whole', input: large, stream: true }, 200],
+      [{ model: 'whole', input: large, background: true, stream: true }, 200],
+    ]
     const bodies: [string | object, number][] = [
       [`${large}{`, 400],
       [`"${large}"`, 400],
@@ -89,6 +105,9 @@ describe('a large request', () => {
     for (const round of [1, 2, 3]) {
       for (const [body, status] of bodies) {
         expect([round, (await ask(url, CHAT, body)).status]).toEqual([round, status])
+      }
+      for (const [body, status] of responses) {
+        expect([round, (await ask(url, RESPONSES, body)).status]).toEqual([round, status])
       }
       const left = begin(90_000, 60_000)
       left.socket.destroy()

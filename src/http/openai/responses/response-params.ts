@@ -21,13 +21,17 @@ export function paramMapper(
   messages: readonly ChatMessage[],
   places: readonly number[],
 ): MapParam {
+  // The function lives as long as the request waits, so it must not hold what the messages say.
+  const made = messages.map(({ path, contentPath, calls }) => {
+    return { path, contentPath, calls: calls.map((call) => ({ path: call.path })) }
+  })
   return (param) => {
     // Engines write an index in both ways.
     const [, head = '', index, rest = ''] =
       /^([^.[]+)(?:\[(\d+)\])?(.*)$/s.exec(param.replaceAll(/\.(\d+)(?=[.[]|$)/g, '[$1]')) ?? []
     const at = Number(index ?? Number.NaN)
     if (head === 'messages') {
-      const message = messages[at]
+      const message = made[at]
       return message === undefined ? 'input' : partOf(message, rest)
     }
     if (head === 'tools') {
@@ -41,7 +45,11 @@ export function paramMapper(
   }
 }
 
-function partOf({ path, contentPath, calls }: ChatMessage, rest: string): string {
+interface Made extends Pick<ChatMessage, 'path' | 'contentPath'> {
+  readonly calls: readonly { readonly path: string }[]
+}
+
+function partOf({ path, contentPath, calls }: Made, rest: string): string {
   const [, call, ofCall = ''] = /^\.tool_calls\[(\d+)\](.*)$/s.exec(rest) ?? []
   if (call !== undefined) {
     const { path: callPath } = calls[Number(call)] ?? { path }

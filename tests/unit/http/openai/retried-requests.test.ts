@@ -14,17 +14,23 @@ function scene(...codes: ErrorCode[]) {
   const run = async () => {
     const code = codes.shift()
     if (code !== undefined) throw new GatewayError(code, 'no')
-    return succeeded({ body: '{"choices":[]}' })
+    return succeeded({ body: '{"choices":[{"message":{"content":"x"}}]}' })
   }
   const app = openAiApp(run, { unanswered })
   const ids = () => app.run.mock.calls.map(([job]) => job.id)
   return { ...app, ids, unanswered }
 }
 
-describe('a request that comes again', () => {
+const RESPONSES = '/v1/responses'
+const response = { model: 'whole', input: 'Hello' }
+
+describe.each([
+  [CHAT, hello()],
+  [RESPONSES, response],
+])('a request that comes again to %s', (path, body) => {
   test('begins a job of its own where its earlier job is of another payload', async () => {
     const { post, ids, unanswered } = scene('job_conflict')
-    const { status, headers } = await post(CHAT, hello())
+    const { status, headers } = await post(path, body)
     const [first, second] = ids()
     expect([status, first]).toEqual([200, 'earlier'])
     expect(second).not.toBe('earlier')
@@ -35,7 +41,7 @@ describe('a request that comes again', () => {
 
   test('is a 409 where its own new job is one', async () => {
     const { post, ids } = scene('job_conflict', 'job_conflict')
-    expect((await post(CHAT, hello())).status).toBe(409)
+    expect((await post(path, body)).status).toBe(409)
     expect(ids()).toHaveLength(2)
   })
 
@@ -49,7 +55,7 @@ describe('a request that comes again', () => {
     ['client_gone', false],
   ])('after %s, its job is remembered: %s', async (code, isRemembered) => {
     const { post, unanswered } = scene(code)
-    await post(CHAT, hello())
+    await post(path, body)
     const [[name]] = unanswered.take.mock.calls as [[string]]
     expect(unanswered.put.mock.calls).toEqual(isRemembered ? [[name, 'earlier']] : [])
   })
