@@ -64,6 +64,7 @@ async function start(redis: Server, vhost: string, more: Settings) {
     ...settings,
     ...addresses('llm-gateway'),
     ALLOWED_QUEUES: IDLE,
+    MODELS: `idle=${IDLE}`,
     TIMEOUT: '1',
     JOB_TTL_S: '3',
     MAX_BACKGROUND: '1',
@@ -85,6 +86,18 @@ async function answeredJobs({ url }: Scene): Promise<void> {
   // Large enough to be read in pieces.
   const large = 'x'.repeat(600_000)
   expect((await generate(url, 'p-3', large)).body).toEqual({ content: `echo: ${large}` })
+}
+
+/** A request under /v1 that is sent again after its 504 joins its job. */
+async function repeatedJobs({ url, channel }: Scene): Promise<void> {
+  const chat = { model: 'idle', messages: [{ role: 'user', content: 'x' }] }
+  const [first, again] = [
+    await post(url, '/v1/chat/completions', chat),
+    await post(url, '/v1/chat/completions', chat),
+  ]
+  expect([first.status, again.status]).toEqual([504, 504])
+  expect(again.headers.get('x-job-id')).toBe(first.headers.get('x-job-id'))
+  await channel.purgeQueue(IDLE)
 }
 
 /** Followed while it is streamed, and stopped while it waits. */
@@ -188,6 +201,7 @@ describe('gateway and worker stub under the rights of deploy/', () => {
       const running = await scene(queueType, notifyConfig)
       const { gateway, admin } = running
       await answeredJobs(running)
+      await repeatedJobs(running)
       await followedJobs(running)
       await backgroundResponses(running)
       await unansweredJobs(running)
@@ -213,6 +227,7 @@ describe('gateway and worker stub under the rights of deploy/', () => {
     // As Celery's workers do.
     await running.channel.assertExchange('celery.pidbox', 'fanout', { durable: false })
     await answeredJobs(running)
+    await repeatedJobs(running)
     await followedJobs(running)
     await backgroundResponses(running)
     await running.worker.end('SIGTERM')

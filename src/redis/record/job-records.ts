@@ -162,10 +162,7 @@ export class JobRecords {
    * The job was not accepted: from now on it is as if it had never been asked for. False when
    * another replica took it over meanwhile, which may have published it.
    */
-  release(
-    keys: JobKeys,
-    { run, asker, prepared, isKept = false }: Released,
-  ): Promise<boolean> {
+  release(keys: JobKeys, { run, asker, prepared, isKept = false }: Released): Promise<boolean> {
     // Not what is at a result key: the message of an earlier run may still be looked for with it.
     const others = prepared.map(({ key }) => key).filter((key) => !keys.results.includes(key))
     if (isKept) others.push(keys.kept)
