@@ -297,3 +297,33 @@ test('native routes make no job that could be a response, and can read one', asy
   for (const path of ['/generate', '/jobs']) expect((await ask(url, path, body)).status).toBe(422)
   expect((await fetch(`${url}/jobs/${json.id}`)).status).toBe(200)
 })
+
+describe('a client that leaves a stream', () => {
+  const leaving = async (body: object) => {
+    const running = await scene(pause)
+    const client = new AbortController()
+    const reply = await fetch(running.url + RESPONSES, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(hello({ stream: true, ...body })),
+      signal: client.signal,
+    })
+    const id = reply.headers.get('x-job-id') as string
+    client.abort()
+    return { ...running, id }
+  }
+
+  test('ends its response', async () => {
+    const { ended, id } = await leaving({})
+    expect((await ended(id)).status).toBe('cancelled')
+  })
+
+  test('ends no response that runs in the background', async () => {
+    const { read, id, worker } = await leaving({ background: true })
+    await eventually('the job has begun', () => worker.jobs.length === 1)
+    await worker.jobs[0]?.say({ text: 'A', chunks: `[${chunk({ content: 'A' })}]` })
+    expect((await read(id)).json.status).toBe('in_progress')
+    await worker.jobs[0]?.end({ kind: 'succeeded', content: 'A' })
+    expect((await read(id)).json.status).toBe('completed')
+  })
+})
