@@ -1,5 +1,5 @@
 import { freePort } from '../dev/services/port.ts'
-import { CHAT_PATH } from './chat-request.ts'
+import { CHAT_MODEL, CHAT_PATH } from './chat-request.ts'
 import { PeerMissing, isPeer, startPeer } from './peers.ts'
 import { startGateway, startProcess } from './processes.ts'
 import type { Load } from './load.ts'
@@ -29,7 +29,10 @@ type SurfaceName = keyof typeof SURFACE_PATHS
  * What is measured: the gateway on its surfaces, the build of another checkout
  * before it, floor C, other ways, and what others have made.
  */
-export type ContenderName = 'gateway' | SurfaceName | 'before' | 'C' | Way | PeerName
+export type ContenderName = 'gateway' | SurfaceName | Before | 'C' | Way | PeerName
+
+/** The other build, on the plain surface and for chat completions. */
+type Before = 'before' | '/v1 before'
 
 export interface Contender {
   readonly name: ContenderName
@@ -52,9 +55,11 @@ export const targetOf = ({ url, headers }: Contender): Pick<Load, 'url' | 'heade
  * different records, and floor A hears of every key under its prefix.
  */
 function queueOf(name: ContenderName): string {
-  if (name === 'before') return 'bench-before'
+  if (isBefore(name)) return 'bench-before'
   return name === 'A' ? 'bench-a' : 'bench'
 }
+
+const isBefore = (name: ContenderName): name is Before => name === 'before' || name === '/v1 before'
 
 const isSurface = (name: ContenderName): name is SurfaceName => Object.hasOwn(SURFACE_PATHS, name)
 
@@ -116,9 +121,12 @@ export class Contenders {
       return { ...gateway, name, sender: client, url: `${gateway.url}${SURFACE_PATHS[name]}` }
     }
     if (isPeer(name)) return { ...(await startPeer(name, logs)), name, sender: client }
-    if (name !== 'before') return this.#startProcess(name, own)
+    if (!isBefore(name)) return this.#startProcess(name, own)
     if (before === undefined) throw new Error('there is no build to compare with')
-    return { ...(await startGateway(own, before)), name, sender: client }
+    const models = name === '/v1 before' && { MODELS: `${CHAT_MODEL}=${own.QUEUE_NAME}` }
+    const other = await startGateway({ ...own, ...models }, before)
+    const url = name === '/v1 before' ? other.url + CHAT_PATH : other.url
+    return { ...other, url, name, sender: client }
   }
 
   async #startProcess(name: 'C' | Way, env: Env): Promise<Contender> {

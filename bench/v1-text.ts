@@ -13,7 +13,9 @@ export function ofV1({ plain, streams, peers }: V1): string {
 The client asks for chat completions, and the job goes to the same worker as C's. A request has the fields \`model\` and
 \`messages\`, and the answer is built of the worker's text.
 
-${speeds(plain)}`,
+${speeds(plain)}
+
+${ratios(plain)}`,
     ...(streams
       ? [
           `Streams, from a worker's XADD to the reader. The gateway makes one chunk of each delta.
@@ -40,19 +42,21 @@ ${speeds(rows)}`,
   ].join('\n\n')
 }
 
+/** The gateway by the others, which were measured in the same rounds. */
 function ratios(rows: readonly Row[]): string {
   const lines = rows
     .filter(({ name }) => name !== '/v1 chat')
-    .map((peer) => {
-      const ours = rowOf(rows, '/v1 chat', peer.concurrency)
-      const cells = (['p50', 'perSecond', 'processUs'] as const).flatMap((field) => {
-        const quartiles = ratioOf(ours, peer, field)
+    .map((other) => {
+      const ours = rowOf(rows, '/v1 chat', other.concurrency)
+      const cells = (['p50', 'perSecond', 'processUs', 'redisUs'] as const).flatMap((field) => {
+        const quartiles = ratioOf(ours, other, field)
         return quartiles ? [ratio(quartiles.median), range(quartiles)] : ['–', '–']
       })
-      return [peer.name, String(peer.concurrency), ...cells]
+      return [`/ ${other.name}`, String(other.concurrency), ...cells]
     })
-  const fields = ['p50', 'a second', 'process CPU'].flatMap((name) => [name, 'quartiles'])
-  return `The gateway / the peer:
+  const names = ['p50', 'a second', 'process CPU', 'Redis CPU']
+  const head = names.flatMap((name) => [name, 'quartiles'])
+  return `Ratios, /v1 chat by the others:
 
-${table(['', 'in flight', ...fields], lines)}`
+${table(['', 'in flight', ...head], lines)}`
 }

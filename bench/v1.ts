@@ -31,10 +31,13 @@ export async function measureV1(stage: Stage): Promise<V1> {
 }
 
 async function besideC(stage: Stage): Promise<Row[]> {
-  const { contenders, pairRounds, roundMs: ms } = stage
-  const all = await contenders.get('C', '/v1 chat')
+  const { contenders, isCompared, pairRounds, roundMs: ms } = stage
+  const others = isCompared ? (['/v1 before'] as const) : []
+  const all = await contenders.get('C', '/v1 chat', ...others)
   const heats = [1, 64].map((concurrency) => all.map((one) => [one, { concurrency, ms }] as const))
-  return inRounds(stage, '/v1 and floor C', pairRounds, heats)
+  const rows = await inRounds(stage, '/v1 and floor C', pairRounds, heats)
+  await contenders.end(...others)
+  return rows
 }
 
 const wayOfChat = ({ gateway: { pid, url } }: Stage): Way => ({
