@@ -44,7 +44,7 @@ const PEERS = {
     install: installPortkey,
     command: (program, port) => [process.execPath, program, '--headless', `--port=${port}`],
     health: '/',
-    env: () => ({ NODE_ENV: 'production' }),
+    env: () => ({}),
     headers: (upstream) => ({
       authorization: 'Bearer none',
       'x-portkey-provider': 'openai',
