@@ -79,6 +79,7 @@ const gatewaySettings = {
   REQUIRE_WORKERS: v.optional(flag, 'false'),
   SWEEP_ORPHANS: v.optional(flag, 'true'),
   MAX_PENDING: v.optional(integer(1, 1_000_000), '10000'),
+  MAX_BACKGROUND: v.optional(integer(1, 1_000_000), '1000'),
   MAX_BODY_BYTES: v.optional(integer(1, 1 << 30), '1048576'),
   V1_MAX_BODY_BYTES: v.optional(integer(1, 1 << 30), '12582912'),
 } as const
@@ -120,6 +121,7 @@ export function readConfig(env: Env) {
     ...servers,
     queues,
     models: models ?? [],
+    maxBackground: set.MAX_BACKGROUND,
     notifyConfig: set.NOTIFY_CONFIG,
     gateway: {
       timeoutMs: set.TIMEOUT * 1000,

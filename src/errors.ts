@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'no_such_queue'
   | 'no_workers'
   | 'overloaded'
+  | 'too_many_background'
   | 'draining'
   // Unknown: the job may run. The same id and payload join it, if it does.
   | 'acceptance_unknown'
@@ -81,6 +82,11 @@ export const jobConflict = sentence(
 )
 export const draining = sentence('draining', 'the gateway is stopping')
 export const overloaded = sentence('overloaded', 'too many requests are pending')
+export const tooManyBackground = (most: number) =>
+  new GatewayError(
+    'too_many_background',
+    `${most} background responses are queued or running, which is the limit. Try again when one has ended`,
+  )
 export const noResults = unready('results_down', 'results cannot be received now')
 export const notConnected = unready('broker_down', 'the broker is not connected')
 export const blocked = sentence('broker_blocked', 'the broker takes no messages now')
@@ -117,6 +123,7 @@ const REJECTIONS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'no_such_queue',
   'no_workers',
   'overloaded',
+  'too_many_background',
   'draining',
   'acceptance_unknown',
   'message_too_large',

@@ -60,6 +60,8 @@ export interface Job {
   readonly messages: readonly Message[]
   readonly meta: JobMeta
   readonly request?: EngineRequest | undefined
+  /** What a surface needs to show the job later. It is kept beside the record, as long as that. */
+  readonly kept?: string | undefined
   /** 0 to 255; only some kinds of worker look at it. */
   readonly priority: number | null
   /** Free text about where the job comes from; part of the v1.1 wire format. */
@@ -109,7 +111,12 @@ export interface JobView {
 
 /** What happens to a job, in order; exactly one `done`, at the end. */
 export type JobEvent =
-  | { readonly kind: 'status'; readonly status: JobView['status'] }
+  | {
+      readonly kind: 'status'
+      readonly status: JobView['status']
+      /** Of the job, as in its view; with the first event. */
+      readonly createdAt?: number | null
+    }
   | {
       readonly kind: 'delta'
       readonly id: string
@@ -125,10 +132,19 @@ export type JobEvent =
 export const hasEnded = ({ status }: Pick<JobView, 'status'>): boolean =>
   status !== 'queued' && status !== 'running'
 
-const DERIVED_ID = /^key-[\w-]{43}$/
+/** The owner of every job, as long as the gateway is open to all clients. */
+export const OWNER: Job['owner'] = ''
+
+const DERIVED_ID = /^(?:resp_)?key-[\w-]{43}$/
 
 /** An id derived from an Idempotency-Key belongs to one payload alone, also where a client sends it as its own. */
 export const isDerivedId = (id: string): boolean => DERIVED_ID.test(id)
+
+/** How the ids of responses begin. No other route makes a job with such an id. */
+export const RESPONSE_PREFIX = 'resp_'
+
+/** Its events have numbers that must be the same for all readers. So its end is final, expiry included. */
+export const isResponse = ({ id }: Pick<Job, 'id'>): boolean => id.startsWith(RESPONSE_PREFIX)
 
 /**
  * The id by which workers and Redis know the job. Every key and message is made from this

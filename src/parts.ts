@@ -1,13 +1,17 @@
+import { GatewayError } from './errors.ts'
 import { deadLetterHandler } from './gateway/dead-letter.ts'
 import { Gateway } from './gateway/gateway.ts'
 import { ModelDirectory } from './gateway/model-directory.ts'
 import { CLAIM_GRACE_MS } from './gateway/job-state.ts'
+import { OWNER } from './job.ts'
 import { Broker } from './rabbitmq/broker.ts'
+import { BackgroundJobs } from './redis/background-jobs.ts'
 import { Deltas } from './redis/deltas.ts'
 import { RedisConnection, databaseOf } from './redis/connection.ts'
 import { Probe } from './redis/probe.ts'
 import { Push } from './redis/push.ts'
 import { JobRecords } from './redis/record/job-records.ts'
+import { KeptRequests } from './redis/record/kept-requests.ts'
 import { Sweep } from './redis/sweep.ts'
 import { UnansweredJobs } from './redis/unanswered-jobs.ts'
 import { Workers } from './redis/workers.ts'
@@ -15,6 +19,7 @@ import { watchGauges } from './telemetry/metrics.ts'
 import type { Config } from './config.ts'
 import type { RunOf } from './dialect.ts'
 import type { PartHealth } from './http/operations.ts'
+import type { JobView } from './job.ts'
 import type { Models } from './models.ts'
 import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -26,6 +31,7 @@ export interface Parts {
   readonly gateway: Gateway
   readonly models: Models
   readonly unanswered: UnansweredJobs
+  readonly background: BackgroundJobs
   readonly health: () => PartHealth[]
   /** Requests held, and keys subscribed to (one of them the probe's): what must return to 0 and 1. */
   readonly load: () => { readonly pending: number; readonly subscriptions: number }
@@ -61,19 +67,15 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
   const broker: Broker = new Broker({ url, queues, queueOptions, onDeadLetter, log, metrics })
   const directory = directoryOf(config, broker, log)
   const workers = new Workers({ subscriber, data, prefix, directory, log })
-  const gateway = new Gateway({
-    ...config.gateway,
-    dialect,
-    records,
+  const gateway = gatewayOf(config, {
+    data,
+    subscriber,
+    probe,
     push,
+    records,
     broker,
     log,
     metrics,
-    deltas: new Deltas(data.client),
-    announceCancel: (of: RunOf) => {
-      if (dialect.encodeCancel !== undefined) broker.broadcast(dialect.encodeCancel(of))
-    },
-    resultLinks: [data.link, subscriber.link, probe.link],
   })
   const links = { data, subscriber, probe, directory, workers }
   gauge(metrics, gateway, broker, push, links)
@@ -81,6 +83,7 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
     gateway,
     models: directory,
     unanswered: new UnansweredJobs(data, prefix, log),
+    background: backgroundJobs(config, data, gateway),
     health: () => healthOf(gateway, broker, links),
     load: () => ({ pending: gateway.pending, subscriptions: push.size }),
     open: async () => {
@@ -94,6 +97,44 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
       for (const connection of [subscriber, data]) connection.close()
     },
   }
+}
+
+interface GatewayNeeds extends Pick<Links, 'data' | 'subscriber' | 'probe'> {
+  readonly push: Push
+  readonly records: JobRecords
+  readonly broker: Broker
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+function gatewayOf({ dialect, gateway }: Config, needs: GatewayNeeds): Gateway {
+  const { data, subscriber, probe, broker, ...parts } = needs
+  return new Gateway({
+    ...gateway,
+    ...parts,
+    dialect,
+    broker,
+    kept: new KeptRequests(data.client),
+    deltas: new Deltas(data.client),
+    announceCancel: (of: RunOf) => {
+      if (dialect.encodeCancel !== undefined) broker.broadcast(dialect.encodeCancel(of))
+    },
+    resultLinks: [data.link, subscriber.link, probe.link],
+  })
+}
+
+/** Their ids are the clients' own, which is enough while there is one owner. */
+function backgroundJobs(
+  { redisPrefix: prefix, maxBackground: most }: Config,
+  connection: RedisConnection,
+  gateway: Gateway,
+): BackgroundJobs {
+  const view = (id: string): Promise<JobView | undefined> =>
+    gateway.view({ id, owner: OWNER }).catch((error: unknown) => {
+      if (error instanceof GatewayError && error.code === 'not_found') return undefined
+      throw error
+    })
+  return new BackgroundJobs({ connection, prefix, most, view })
 }
 
 function directoryOf(config: Config, broker: Broker, log: Log): ModelDirectory {

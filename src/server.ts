@@ -68,7 +68,10 @@ export async function startServer(
   }
 }
 
-function v1Options({ http, dialect, queueOptions }: Config, { unanswered }: Parts): V1Options {
+function v1Options(
+  { http, dialect, queueOptions }: Config,
+  { unanswered, background }: Parts,
+): V1Options {
   return {
     maxBodyBytes: http.v1MaxBodyBytes,
     carriesBodies: dialect.carriesBodies,
@@ -77,5 +80,6 @@ function v1Options({ http, dialect, queueOptions }: Config, { unanswered }: Part
       return typeof max === 'number' ? max : undefined
     },
     unanswered,
+    background,
   }
 }

@@ -5,8 +5,9 @@ const root = new URL('..', import.meta.url).pathname
 
 const withServers = {
   globalSetup: 'tests/support/global-setup.ts',
-  testTimeout: 30_000,
-  hookTimeout: 30_000,
+  // Far above what any needs: a machine that is busy elsewhere must not fail them.
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
 }
 
 /**

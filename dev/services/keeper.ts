@@ -44,7 +44,7 @@ export class Keeper {
     this.#shell.ref()
     this.#shell.stdin?.end()
     await gone
-    rmSync(this.directory, { recursive: true, force: true })
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 })
   }
 
   /** Written aside and renamed: the shell may read it at any moment. */

@@ -84,6 +84,7 @@ export class ProcessServer {
       const gone = new Promise((resolve) => child.once('exit', resolve))
       process.kill(-child.pid, signal)
       await gone
+      await groupIsGone(child.pid)
     }
     this.#keeper.forget(this)
   }
@@ -94,6 +95,22 @@ export class ProcessServer {
     process.kill(-this.#child.pid, signal)
   }
 }
+
+/**
+ * A broker's helpers end a little after it. Until then one of them may write into a directory
+ * that is being removed. A helper that hangs is left to its own end.
+ */
+async function groupIsGone(pid: number): Promise<void> {
+  for (const until = Date.now() + GROUP_ENDS_WITHIN_MS; Date.now() < until; await delay(10)) {
+    try {
+      process.kill(-pid, 0)
+    } catch {
+      return
+    }
+  }
+}
+
+const GROUP_ENDS_WITHIN_MS = 5_000
 
 /** RabbitMQ needs 5 s on a quiet machine and was seen to take 24 s on a busy one. */
 const START_TIMEOUT_MS = 120_000

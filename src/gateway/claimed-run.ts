@@ -7,12 +7,12 @@ import { insist } from './insist.ts'
 import { CLAIM_GRACE_MS } from './job-state.ts'
 import { lookAtJob } from './job-view.ts'
 import type { Standing } from '../dialect.ts'
-import type { Job, Outcome } from '../job.ts'
+import type { Job } from '../job.ts'
 import type { HintSource } from '../redis/push.ts'
 import type { JobKeys } from '../redis/record/record.ts'
 import type { Claim } from '../redis/record/claim.ts'
 import type { GatewayParts } from './gateway-parts.ts'
-import type { Ending } from './waiters.ts'
+import type { Outcomes } from './waiters.ts'
 
 type ClaimParts = Pick<
   GatewayParts,
@@ -148,9 +148,6 @@ export type Found =
   | { readonly kind: 'ended'; readonly ending: Outcomes }
   | { readonly kind: 'unreadable'; readonly error: unknown }
 
-/** How a job ended that has an outcome. */
-type Outcomes = Extract<Ending, { readonly outcome: Outcome }>
-
 export interface ReadOptions {
   readonly source: ReadSource
   /** The client's answer says when the job ended. */
@@ -221,13 +218,22 @@ function logged({ log }: ReadParts, event: string, work: Promise<unknown>): void
  * Two requests ask for the same job if these are equal. How long a client waits is no part of it.
  * Stored records hold fingerprints, so that of a job without `request` and without fields of the client's own must never change.
  */
-export function fingerprintOf({ queue, messages, meta, priority, source, request }: Job): string {
+export function fingerprintOf({
+  queue,
+  messages,
+  meta,
+  priority,
+  source,
+  request,
+  kept,
+}: Job): string {
   const { temperature, tokensLimit, stopWords, model, more } = meta
   const texts = messages.map(({ role, content }) => [role, content])
   // JSON has no `undefined` in a list: what was left open must not look like a client's own null.
   const asked = [temperature, tokensLimit].map((value) => (value === undefined ? 'open' : value))
   const canonical: unknown[] = [queue, texts, ...asked, stopWords, model, priority, source]
   if (more !== undefined) canonical.push(['more', inOrder(more)])
+  if (kept !== undefined) canonical.push(['kept', kept])
   if (request !== undefined) canonical.push(['request', 1, request.endpoint, request.body])
   return hash('sha256', JSON.stringify(canonical), 'base64')
 }

@@ -60,7 +60,7 @@ export class Follower {
     const { deltas } = this.#parts
     await this.#armed()
     let seen = await lookAtJob(this.#parts, this.#name)
-    yield [{ kind: 'status', status: seen.view.status }]
+    yield [{ kind: 'status', status: seen.view.status, createdAt: seen.view.createdAt }]
     const state = startAt(seen.run, from)
     for (;;) {
       for await (const batch of followDeltas(deltas, this.#keys.deltas, state, seen)) {

@@ -4,6 +4,7 @@ import type { Broker } from '../rabbitmq/broker.ts'
 import type { Deltas } from '../redis/deltas.ts'
 import type { Push } from '../redis/push.ts'
 import type { JobRecords } from '../redis/record/job-records.ts'
+import type { KeptRequests } from '../redis/record/kept-requests.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
@@ -11,7 +12,8 @@ import type { Metrics } from '../telemetry/metrics.ts'
 export interface GatewayParts {
   readonly dialect: Dialect
   readonly records: Pick<JobRecords, keyof JobRecords>
-  readonly deltas: Pick<Deltas, 'after'>
+  readonly kept: Pick<KeptRequests, keyof KeptRequests>
+  readonly deltas: Pick<Deltas, 'after' | 'isTrimmed'>
   readonly push: Pick<Push, 'watch'>
   readonly broker: Pick<Broker, 'publish' | 'link' | 'isBlocked' | 'workersOf' | 'hasWorkers'>
   /** Tells the workers that a run is cancelled, where their kind has a way of its own. */

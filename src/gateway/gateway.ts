@@ -1,8 +1,10 @@
 import { GatewayError, clientGone, isRejection, stillRunning } from '../errors.ts'
+import { wireId } from '../job.ts'
 import { Admission } from './admission.ts'
 import { Follower } from './follower.ts'
 import { cancelJob, lookAtJob } from './job-view.ts'
 import { PendingJobs } from './pending-jobs.ts'
+import { stagesOf } from './stages.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Job, JobEvent, JobView, Outcome } from '../job.ts'
 import type { Position } from './event-log.ts'
@@ -10,7 +12,8 @@ import type { GatewayParts } from './gateway-parts.ts'
 import type { PendingJob } from './pending-job.ts'
 import type { Asked } from './pending-jobs.ts'
 import type { JobName } from './job-view.ts'
-import type { Client, Ending } from './waiters.ts'
+import type { Stages } from './stages.ts'
+import type { Client, Outcomes } from './waiters.ts'
 
 /** The last look must not delay the answer for longer. */
 export const LAST_LOOK_MS = 800
@@ -32,14 +35,6 @@ export interface StreamOptions {
   readonly mayReturn?: boolean
 }
 
-/** Milliseconds of a request by stage; undefined where a stage was not passed through. */
-export interface Stages {
-  readonly arm?: number | undefined
-  readonly queue?: number | undefined
-  readonly read?: number | undefined
-  readonly total: number
-}
-
 /** A job that is accepted, as it is now. */
 export interface Submitted {
   readonly view: JobView
@@ -52,8 +47,6 @@ export interface Answer extends Submitted {
   readonly outcome: Outcome
   readonly stages: Stages
 }
-
-type Outcomes = Extract<Ending, { readonly outcome: Outcome }>
 
 /** The one face of the gateway: every surface works with it and with nothing behind it. */
 export class Gateway {
@@ -174,6 +167,25 @@ export class Gateway {
     return cancelJob(this.#parts, name)
   }
 
+  /** What was kept of the job's request (`Job.kept`); undefined where there is nothing. */
+  kept(name: JobName): Promise<string | undefined> {
+    const { kept, records } = this.#parts
+    return kept.get(records.keysOf(wireId(name)))
+  }
+
+  /** Whether the first of the job's deltas are gone, so that not all of its events can be told any more. */
+  lacksDeltas(name: JobName): Promise<boolean> {
+    const { deltas, records } = this.#parts
+    return deltas.isTrimmed(records.keysOf(wireId(name)).deltas)
+  }
+
+  /** Ends the job if it has not ended, and removes all that is stored of it. Rejects with `not_found`. */
+  async remove(name: JobName): Promise<void> {
+    const { kept, records } = this.#parts
+    await this.cancel(name)
+    await kept.removeJob(records.keysOf(wireId(name)))
+  }
+
   /** Admits no request any more, lets those that are held finish for up to `graceMs`, then sends them away. */
   drain(graceMs: number): Promise<void> {
     this.#jobs.endGraces()
@@ -268,17 +280,4 @@ function viewOf({ claimant, claim, status }: PendingJob, ending?: Outcomes): Job
   const { outcome = null, finishedAt = null } = ending ?? {}
   const createdAt = claim?.createdAt ?? null
   return { id: claimant.job.id, status: outcome?.kind ?? status, createdAt, finishedAt, outcome }
-}
-
-function stagesOf(
-  { claim, publishedAt }: PendingJob,
-  { hintedAt, readAt }: Outcomes,
-  started: number,
-): Stages {
-  return {
-    arm: claim !== undefined && claim.at > started ? claim.at - started : undefined,
-    queue: hintedAt !== undefined && publishedAt !== undefined ? hintedAt - publishedAt : undefined,
-    read: hintedAt !== undefined ? readAt - hintedAt : undefined,
-    total: performance.now() - started,
-  }
 }

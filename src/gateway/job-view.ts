@@ -1,5 +1,5 @@
 import { GatewayError, WireFormatError, notCancelled, notFound } from '../errors.ts'
-import { hasEnded, wireId } from '../job.ts'
+import { hasEnded, isResponse, wireId } from '../job.ts'
 import { errorFields } from '../telemetry/log.ts'
 import { cancelRun } from './cancel.ts'
 import { CLAIM_GRACE_MS } from './job-state.ts'
@@ -34,7 +34,10 @@ export async function lookAtJob(parts: ViewParts, name: JobName): Promise<Seen> 
   const stored = await records.view(keys)
   if (stored === undefined || stored.record.owner !== name.owner) throw notFound()
   const { record, remainingMs, isSure } = stored
-  const found = standingOf(stored, dialect)
+  const isOver = record.outcome === 'expired' && isResponse(name)
+  const found = isOver
+    ? { run: record.run, outcome: { kind: 'expired' as const } }
+    : standingOf(stored, dialect)
   const isEnd = typeof found === 'object'
   const isForeign = isEnd && found.run !== undefined && found.run !== record.run
   const isUnsure = isEnd && found.run === undefined && !isSure
@@ -43,6 +46,12 @@ export async function lookAtJob(parts: ViewParts, name: JobName): Promise<Seen> 
   const finishedAt =
     typeof standing === 'object' ? await settle(parts, keys, stored, standing.outcome.kind) : null
   const view = viewOf(name.id, stored, standing, finishedAt)
+  if (view.status === 'expired' && isResponse(name)) {
+    // The first who sees it writes it down. Then the next look finds it, or what came before.
+    const of = { wireId: wireId(name), run: record.run, now: new Date() }
+    await records.expire(keys, record.run, dialect.encodeOutcome({ kind: 'expired' }, of))
+    return lookAtJob(parts, name)
+  }
   const age = record.life - remainingMs - record.keep
   const lookAgainIn = isUnsure && age < CLAIM_GRACE_MS ? LOOK_AGAIN_MS : Infinity
   const endsIn = hasEnded(view) ? Infinity : remainingMs + 1

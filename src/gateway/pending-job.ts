@@ -248,7 +248,7 @@ export class PendingJob {
 
   /** Reads once, and ends the job if it has an end. Where another run has the id, claims it again. */
   async #read(claim: Held, source: ReadSource, hinted?: number): Promise<void> {
-    const { isKept: isAskedWhen } = this.demand
+    const isAskedWhen = this.demand.isKept || this.claimant.job.kept !== undefined
     const found = await readOutcome(this.#parts, this.claimant, claim, { source, isAskedWhen })
     if (this.demand.isOver) return
     if (found.kind === 'moved') return this.#claimAgain()

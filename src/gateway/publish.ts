@@ -71,14 +71,21 @@ interface PublishOptions {
   readonly onLate: () => void
 }
 
-/** Hands the job to the broker until it is known whether the broker has it. Never rejects. */
+/**
+ * Hands the job to the broker until it is known whether the broker has it. Never rejects. What
+ * is kept of the request is written before: then every job that runs can be shown.
+ */
 export async function publishUntilKnown(
-  { broker, dialect, log }: Pick<GatewayParts, 'broker' | 'dialect' | 'log'>,
-  { job, wireId }: Claimant,
-  { run, remainingMs: lifeMs }: Held,
+  { broker, dialect, kept, log }: Pick<GatewayParts, 'broker' | 'dialect' | 'kept' | 'log'>,
+  { job, keys, wireId }: Claimant,
+  { run, life, remainingMs: lifeMs }: Held,
   { demand, onLate }: PublishOptions,
 ): Promise<Sent> {
   const bornAt = performance.now()
+  if (job.kept !== undefined) {
+    const error = await kept.put(keys, job.kept, life).then(() => undefined, toGatewayError)
+    if (error !== undefined) return { kind: 'refused', error }
+  }
   const of = { wireId, run, expiresAt: new Date(Date.now() + lifeMs) }
   const delivery = dialect.encodeJob(job, of)
   for (let attempt = 1; ; attempt += 1) {

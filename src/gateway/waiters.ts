@@ -22,6 +22,9 @@ export type Ending =
     }
   | { readonly error: GatewayError }
 
+/** How a job ended that has an outcome. */
+export type Outcomes = Extract<Ending, { readonly outcome: Outcome }>
+
 /** What one wait came to; `over` and `gone` concern this request alone. */
 export type WaitResult = Ending | 'accepted' | 'over' | 'gone'
 

@@ -8,7 +8,16 @@ import type { PartHealth } from './operations.ts'
 export interface AppOptions {
   readonly gateway: Pick<
     Gateway,
-    'run' | 'submit' | 'stream' | 'view' | 'hold' | 'follow' | 'cancel'
+    | 'run'
+    | 'submit'
+    | 'stream'
+    | 'view'
+    | 'hold'
+    | 'follow'
+    | 'cancel'
+    | 'kept'
+    | 'lacksDeltas'
+    | 'remove'
   >
   /** The queues a request may name. A request that names none gets the first. */
   readonly queues: readonly [string, ...string[]]
@@ -33,6 +42,7 @@ export interface V1Options {
   /** The highest priority of a queue; undefined where it has none. */
   readonly maxPriorityOf: (queue: string) => number | undefined
   readonly unanswered: UnansweredJobs
+  readonly background: BackgroundJobs
 }
 
 /** Jobs whose clients got no outcome, by a hash of the request, for as long as a client may send it again. */
@@ -41,4 +51,12 @@ export interface UnansweredJobs {
   take(request: string): Promise<string | undefined>
   /** Never rejects. */
   put(request: string, id: string): Promise<void>
+}
+
+/** Counts the jobs that run although no client holds a request for them. */
+export interface BackgroundJobs {
+  /** Rejects with `too_many_background` where there are too many. */
+  enter(id: string, lifeMs: number): Promise<void>
+  /** The job has ended, or will not run. Never rejects. */
+  leave(id: string): Promise<void>
 }

@@ -1,7 +1,7 @@
 import { NO_PREFERENCE, preferenceOf } from './prefer.ts'
 import type { Context } from 'hono'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Stages } from '../gateway/gateway.ts'
+import type { Stages } from '../gateway/stages.ts'
 import type { Client } from '../gateway/waiters.ts'
 import type { Preference } from './prefer.ts'
 

@@ -20,6 +20,7 @@ export const STATUS = {
   unsupported_media_type: 415,
   expectation_failed: 417,
   idempotency_conflict: 422,
+  too_many_background: 429,
   head_too_large: 431,
   client_gone: 499,
   internal: 500,
@@ -42,9 +43,11 @@ export const STATUS = {
 /** The `retry-after` of a 503: the client may send the same request again after this many seconds. */
 export const RETRY_AFTER_S = 1
 
-/** The header that invites the client to send the request again: with a 503, unless an operator has to act first. */
+/** The header that invites the client to send the request again: with a 503 or 429, unless an operator has to act first. */
 export const retryAfter = ({ code, needsOperator }: GatewayError): Record<string, string> =>
-  STATUS[code] === 503 && !needsOperator ? { 'retry-after': String(RETRY_AFTER_S) } : {}
+  (STATUS[code] === 503 || STATUS[code] === 429) && !needsOperator
+    ? { 'retry-after': String(RETRY_AFTER_S) }
+    : {}
 
 /** One for each log. */
 const refusalLogs = new WeakMap<Log, RefusalLog>()

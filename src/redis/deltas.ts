@@ -1,3 +1,4 @@
+import { ErrorReply } from 'redis'
 import { GatewayError } from '../errors.ts'
 import type { RedisClient } from './connection.ts'
 
@@ -29,6 +30,20 @@ export class Deltas {
     this.#client = client
   }
 
+  /** Whether entries have been removed from the front. Redis before 7.0 cannot tell, and says no. */
+  async isTrimmed(key: string): Promise<boolean> {
+    try {
+      const info = await this.#client.xInfoStream(key)
+      const removed = Number(info['entries-added'] ?? info.length) - Number(info.length)
+      // One that is not from the front is an end that was taken back, because its result was another run's.
+      const isFromFront = isBefore(info['max-deleted-entry-id'], info['first-entry']?.id)
+      return removed > 1 || (removed === 1 && isFromFront)
+    } catch (cause) {
+      if (cause instanceof ErrorReply && cause.message.includes('no such key')) return false
+      throw new GatewayError('results_down', 'the deltas could not be read', { cause })
+    }
+  }
+
   /** The entries behind this one, at most `BATCH`. `hasMore`: there may be more. */
   async after(
     key: string,
@@ -50,4 +65,11 @@ export class Deltas {
       throw new GatewayError('results_down', 'the deltas could not be read', { cause })
     }
   }
+}
+
+/** Whether an entry's id is of an earlier time than another's. Without the other there is nothing but what is gone. */
+function isBefore(id: unknown, other: unknown): boolean {
+  if (other === undefined) return true
+  const [a, b] = [id, other].map((each) => String(each).split('-').map(Number) as [number, number])
+  return a !== undefined && b !== undefined && (a[0] - b[0] || a[1] - b[1]) < 0
 }

@@ -10,3 +10,5 @@ export const modelsKey = (prefix: string): string => `${prefix}:@models`
 /** The job of a request that got no outcome, by a hash of the request. */
 export const unansweredKey = (prefix: string, request: string): string =>
   `${prefix}:@unanswered:${request}`
+/** The responses that run in the background: a sorted set of their ids by when their time is over, in ms since 1970. */
+export const backgroundKey = (prefix: string): string => `${prefix}:@background`

@@ -68,7 +68,8 @@ describe('what is shipped', () => {
       env: { PATH, HOME, TMPDIR: directory, SERVICES_INSTALL: 'never' },
     })
     expect(output).toContain('All as promised')
-    expect(readdirSync(directory).filter((name) => name.startsWith('protollm'))).toEqual([])
+    const left = readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    expect(left.filter((name) => name.startsWith('protollm'))).toEqual([])
   }, 120_000)
 })
 

@@ -25,6 +25,9 @@ export const noGateway = {
   cancel: unreachable,
   stream: () => expect.unreachable(),
   follow: () => expect.unreachable(),
+  kept: unreachable,
+  lacksDeltas: unreachable,
+  remove: unreachable,
 }
 /** What the OpenAI surface needs beside a gateway. */
 export const v1 = {
@@ -32,6 +35,7 @@ export const v1 = {
   carriesBodies: true,
   maxPriorityOf: () => undefined,
   unanswered: { take: async () => undefined, put: async () => {} },
+  background: { enter: async () => {}, leave: async () => {} },
 }
 export const limits = { timeoutMs: 1_000, jobTtlMs: 10_000 }
 

@@ -66,6 +66,7 @@ export function followerScene() {
       reads.push('deltas')
       return stream.after(key, id)
     },
+    isTrimmed: async () => false,
   }
   const follower = new Follower({ ...parts, push, deltas }, { id: 'j', owner: '' }, client)
   const { results, deltas: deltasKey } = records.keysOf('j')

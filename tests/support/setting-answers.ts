@@ -166,6 +166,7 @@ export const ANSWERS: Readonly<Record<string, Check>> = {
   REQUIRE_WORKERS: flag,
   SWEEP_ORPHANS: flag,
   MAX_PENDING: numberAs((config) => gateway(config).gateway.maxPending),
+  MAX_BACKGROUND: numberAs((config) => gateway(config).maxBackground),
   MAX_BODY_BYTES: numberAs((config) => gateway(config).http.maxBodyBytes),
   V1_MAX_BODY_BYTES: numberAs((config) => gateway(config).http.v1MaxBodyBytes),
   REDIS_PREFIX_FOR_STATUS: textAs((config) => keyOf(config, 0)),

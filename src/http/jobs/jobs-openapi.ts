@@ -1,5 +1,5 @@
 import { EVENT_ID } from '../../gateway/event-log.ts'
-import { JobId } from '../native/job-request.ts'
+import { JOB_ID as JOB_ID_PATTERN } from '../job-id.ts'
 import {
   ACCEPTED,
   APPLIED,
@@ -34,7 +34,7 @@ const PATH_ID = {
   in: 'path',
   required: true,
   description: 'The `job_id`',
-  schema: { type: 'string', pattern: jsonSchema(JobId).pattern },
+  schema: { type: 'string', pattern: JOB_ID_PATTERN.source },
   example: '12345',
 }
 

@@ -1,7 +1,8 @@
 import * as v from 'valibot'
 import { EVENT_ID } from '../../gateway/event-log.ts'
 import { headerOf, headersOf } from '../context.ts'
-import { OWNER, idFromKey, newId } from '../job-id.ts'
+import { idFromKey, newId } from '../job-id.ts'
+import { OWNER } from '../../job.ts'
 import {
   JobId,
   Messages,

@@ -1,13 +1,12 @@
 import { Hono } from 'hono'
-import * as v from 'valibot'
 import { GatewayError } from '../../errors.ts'
 import { DONE_ID, positionOf } from '../../gateway/event-log.ts'
 import { clientOf, headerOf, preferenceIn, replayed, serverTiming } from '../context.ts'
-import { OWNER } from '../job-id.ts'
+import { OWNER } from '../../job.ts'
 import { accepted, viewAfter } from '../native/accepted.ts'
 import { jobEvents } from '../native/job-events.ts'
 import { jobJson } from '../native/job-json.ts'
-import { JobId } from '../native/job-request.ts'
+import { JOB_ID } from '../job-id.ts'
 import { sendEvents } from '../sse.ts'
 import { lastEventOf, readJob } from './jobs-request.ts'
 import type { Context } from 'hono'
@@ -80,7 +79,7 @@ function conflictOfKey(error: unknown): unknown {
 /** A text that can be no id names no job, so it is a 404 and not a 422. */
 function nameOf(c: Context<HttpEnv, '/jobs/:id'>): Pick<Job, 'id' | 'owner'> {
   const id = c.req.param('id')
-  if (!v.is(JobId, id)) throw new GatewayError('not_found', 'there is no job with this id')
+  if (!JOB_ID.test(id)) throw new GatewayError('not_found', 'there is no job with this id')
   c.env.jobId = id
   return { id, owner: OWNER }
 }

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { MAX_ITEMS, readJson } from '../body.ts'
-import { JOB_ID } from '../job-id.ts'
+import { CHOSEN_ID } from '../job-id.ts'
 import { InvalidRequest, invalidFieldOf } from './validation.ts'
 import type { Context } from 'hono'
 import type { JobMeta } from '../../job.ts'
@@ -29,7 +29,10 @@ export const wholeNumber = (min: number, max: number) =>
 
 export const JobId = v.pipe(
   v.string(),
-  v.regex(JOB_ID, 'String should be 1 to 128 of A-Z a-z 0-9 . _ ~ - and neither . nor ..'),
+  v.regex(
+    CHOSEN_ID,
+    'String should be 1 to 128 of A-Z a-z 0-9 . _ ~ - and neither . nor .., and not begin with resp_',
+  ),
   v.description(
     'Chosen by the client. The same id with the same payload joins the job or gets its outcome',
   ),

@@ -1,4 +1,4 @@
-import { OWNER } from '../job-id.ts'
+import { OWNER } from '../../job.ts'
 import { engineBody, EMBEDDINGS } from './openai-request.ts'
 import { priorityOf } from './service-tier.ts'
 import { stopWordsIn, temperatureIn, tokensLimitIn } from './text-fields.ts'

@@ -1,6 +1,6 @@
 import { JOB_ID, OUTCOME_HEADERS, body, header, json, text } from '../openapi/openapi-parts.ts'
 import { CHAT, COMPLETIONS, EMBEDDINGS } from './openai-request.ts'
-import { IDEMPOTENCY_KEY } from './openai-routes.ts'
+import { IDEMPOTENCY_KEY } from './openai-headers.ts'
 import { OPENAI_SCHEMAS, requestSchemas, schemaRef } from './openai-schemas.ts'
 import type { Answer, Contract, JsonObject, Operation } from '../openapi/openapi-parts.ts'
 import type { OpenAiOptions } from './openai-options.ts'

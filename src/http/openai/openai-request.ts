@@ -11,11 +11,11 @@ import type { Tier } from './service-tier.ts'
 export const CHAT = '/v1/chat/completions'
 export const COMPLETIONS = '/v1/completions'
 export const EMBEDDINGS = '/v1/embeddings'
+export const RESPONSES = '/v1/responses'
 export type Endpoint = typeof CHAT | typeof COMPLETIONS | typeof EMBEDDINGS
 
-/** What a client sent to one of the endpoints. */
-export interface OpenAiRequest {
-  readonly endpoint: Endpoint
+/** What a client sent, as far as it is the same for all endpoints. */
+export interface SentBody {
   /** The body as it was sent. Only this text goes to the engine. */
   readonly source: string
   /** The same, parsed, for what the gateway itself must know. */
@@ -25,41 +25,50 @@ export interface OpenAiRequest {
   readonly route: ModelRoute
   /** The worker gets the body as it is. Else it gets messages, and answers with text. */
   readonly isVerbatim: boolean
+  /** Undefined where the client asked for none. */
+  readonly tier: Tier | undefined
+}
+
+/** What a client sent to one of the endpoints whose answers are the engine's own. */
+export interface OpenAiRequest extends SentBody {
+  readonly endpoint: Endpoint
   readonly isStream: boolean
   /** The client asked for the usage at the end of the stream. */
   readonly wantsUsage: boolean
-  /** Undefined where the client asked for none. */
-  readonly tier: Tier | undefined
 }
 
 /** Reads the body. Checks only what the gateway itself needs: the engine validates the rest. */
 export async function readRequest(
   c: Context<HttpEnv>,
   endpoint: Endpoint,
-  { models, v1 }: Pick<OpenAiOptions, 'models' | 'v1'>,
+  options: Pick<OpenAiOptions, 'models' | 'v1'>,
 ): Promise<OpenAiRequest> {
+  const sent = await readBody(c, options)
+  const { stream = null, stream_options: streamOptions = null } = sent.fields
+  if (stream !== null && typeof stream !== 'boolean') {
+    throw invalidValue('stream', 'stream must be true or false')
+  }
+  return {
+    ...sent,
+    endpoint,
+    isStream: stream === true && endpoint !== EMBEDDINGS,
+    wantsUsage: (streamOptions as { include_usage?: unknown } | null)?.include_usage === true,
+  }
+}
+
+/** Reads what every endpoint needs: the body, and which model is to answer it. */
+export async function readBody(
+  c: Context<HttpEnv>,
+  { models, v1 }: Pick<OpenAiOptions, 'models' | 'v1'>,
+): Promise<SentBody> {
   const { text: source, value } = await readJsonText(c, v1.maxBodyBytes)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new OpenAiError(400, 'the body must be a JSON object', { code: 'invalid_value' })
   }
   const fields = value as Record<string, unknown>
   const { model, route } = modelOf(fields.model, models)
-  const { stream = null } = fields
-  if (stream !== null && typeof stream !== 'boolean') {
-    throw invalidValue('stream', 'stream must be true or false')
-  }
-  return {
-    endpoint,
-    source,
-    fields,
-    model,
-    route,
-    isVerbatim: route.isVerbatim && v1.carriesBodies,
-    isStream: stream === true && endpoint !== EMBEDDINGS,
-    wantsUsage:
-      (fields.stream_options as { include_usage?: unknown } | null)?.include_usage === true,
-    tier: tierOf(fields.service_tier),
-  }
+  const isVerbatim = route.isVerbatim && v1.carriesBodies
+  return { source, fields, model, route, isVerbatim, tier: tierOf(fields.service_tier) }
 }
 
 function modelOf(given: unknown, models: Models): { model: string; route: ModelRoute } {

@@ -1,12 +1,12 @@
 import { Hono } from 'hono'
-import { GatewayError } from '../../errors.ts'
-import { clientOf, headerOf, replayed, serverTiming } from '../context.ts'
+import { clientOf, replayed, serverTiming } from '../context.ts'
 import { idFromKey, newId } from '../job-id.ts'
 import { sendEvents } from '../sse.ts'
 import { answerOf } from './answer.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { HOLD_MS, heldBack } from './held-back.ts'
-import { failureOf, invalidValue, openAiErrorOf } from './openai-errors.ts'
+import { failureOf, openAiErrorOf } from './openai-errors.ts'
+import { conflictOfKey, keyOf, waitOf } from './openai-headers.ts'
 import { jobOf } from './openai-job.ts'
 import { CHAT, COMPLETIONS, EMBEDDINGS, readRequest } from './openai-request.ts'
 import { rememberUnanswered, unansweredJob } from './retried-requests.ts'
@@ -30,14 +30,6 @@ export function openAiRoutes(options: OpenAiOptions): Hono<HttpEnv> {
     })
   }
   return routes
-}
-
-export const IDEMPOTENCY_KEY = /^[!-~][ -~]{0,254}$/
-
-function keyOf(c: Context<HttpEnv>): string | undefined {
-  const key = headerOf(c, 'idempotency-key')
-  if (key === undefined || IDEMPOTENCY_KEY.test(key)) return key
-  throw invalidValue('Idempotency-Key', 'Idempotency-Key must be 1 to 255 printable characters')
 }
 
 async function answer(
@@ -161,28 +153,4 @@ function envelopeOf(
     model,
     tier: priorityOf(tier, v1.maxPriorityOf(route.queue)).tier,
   }
-}
-
-/** How long the client waits for its answer, by what its program says. */
-const TIMEOUT_HEADERS = ['x-stainless-timeout', 'x-stainless-read-timeout']
-/**
- * The answer must be there before the client has given up. A client counts from before it connects, and on a busy
- * machine its request is here some tenths of a second later.
- */
-const marginOf = (ms: number): number => Math.max(ms * 0.05, Math.min(500, ms * 0.25))
-
-function waitOf(c: Context<HttpEnv>, maxMs: number): number {
-  const stated = TIMEOUT_HEADERS.map((name) => headerOf(c, name) ?? '')
-  const seconds = stated.filter((text) => /^\d{1,9}(\.\d{1,9})?$/.test(text)).map(Number)
-  const timeouts = seconds.filter((each) => each > 0).map((each) => each * 1000)
-  return Math.min(maxMs, ...timeouts.map((ms) => ms - marginOf(ms)))
-}
-
-/** A key that is sent again with another payload is a 422, as for POST /jobs. */
-function conflictOfKey(error: unknown): unknown {
-  if (!(error instanceof GatewayError) || error.code !== 'job_conflict') return error
-  return new GatewayError(
-    'idempotency_conflict',
-    'the Idempotency-Key was used for another payload',
-  )
 }

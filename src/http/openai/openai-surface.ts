@@ -3,6 +3,7 @@ import { modelsRoutes } from './models-routes.ts'
 import { answerOpenAiError } from './openai-errors.ts'
 import { openAiContract } from './openai-openapi.ts'
 import { openAiRoutes } from './openai-routes.ts'
+import { responsesRoutes } from './responses/responses-routes.ts'
 import type { HttpEnv } from '../context.ts'
 import type { Surface } from '../surface.ts'
 import type { OpenAiOptions } from './openai-options.ts'
@@ -10,7 +11,10 @@ import type { OpenAiOptions } from './openai-options.ts'
 /** The OpenAI API. The gateway routes, queues, waits and passes on; the engine validates. */
 export const openAiSurface = (options: OpenAiOptions): Surface => ({
   prefix: '/v1',
-  routes: new Hono<HttpEnv>().route('/', openAiRoutes(options)).route('/', modelsRoutes(options)),
+  routes: new Hono<HttpEnv>()
+    .route('/', openAiRoutes(options))
+    .route('/', responsesRoutes(options))
+    .route('/', modelsRoutes(options)),
   contract: openAiContract(options),
   answerError: answerOpenAiError(options.log),
 })

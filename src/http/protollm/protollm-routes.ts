@@ -17,7 +17,7 @@ import {
   validOrThrow,
 } from '../native/job-request.ts'
 import { takeUnknown } from '../native/unknown-fields.ts'
-import { OWNER } from '../job-id.ts'
+import { OWNER } from '../../job.ts'
 import { jobLocation } from '../location.ts'
 import { sendEvents } from '../sse.ts'
 import type { Context } from 'hono'

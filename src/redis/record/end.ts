@@ -8,14 +8,17 @@ interface EndAsk extends KindAsk {
   readonly asker?: string
   /** The caller knows that a result which exists is this run's. */
   readonly isSure?: boolean
+  /** The job's life is over, and that is written down as its end. */
+  readonly isOver?: boolean
 }
 
 /** `moved`: another run has the id. `asked`: others still wait for it, or a client was promised it. */
-export type EndReply = 'moved' | 'ended' | 'asked' | 'cancelled'
+export type EndReply = 'moved' | 'ended' | 'asked' | 'cancelled' | 'expired'
 
 /**
- * Cancels a job that has not ended: the record says so, the cancel key names the run,
- * and the cancelled outcome is the result, which wakes all who wait, on all replicas.
+ * Cancels a job that has not ended, or says that its life is over: the record says so, the
+ * cancel key names the run, and that outcome is the result, which wakes all who wait, on all
+ * replicas.
  */
 export const end = jobScript<EndAsk, EndReply, EndReply>(
   `${HEAD}${ENDED}${SURE}${FINISH}${WRITE_RESULT}${ASKERS}
@@ -26,7 +29,7 @@ local function isAsked()
 end
 if ask.asker then askers()[ask.asker] = nil end
 local answered = ended()
-if not isInFlight() or (life <= record.keep and not ask.asker) or (answered and (ask.isSure or isSure(answered))) then
+if not isInFlight() or (life <= record.keep and not ask.asker and not ask.isOver) or (answered and (ask.isSure or isSure(answered))) then
   if ask.asker then save() end
   return 'ended'
 end
@@ -36,9 +39,9 @@ if ask.asker and isAsked() then
 end
 record.clean = true
 writeResult(record.keep)
-finish('cancelled', 'cancelled')
+finish(ask.isOver and 'done' or 'cancelled', ask.isOver and 'expired' or 'cancelled')
 redis.call('SET', cancelKey, record.run, 'PX', record.keep)
-return 'cancelled'
+return record.outcome
 `,
   asItIs,
 )

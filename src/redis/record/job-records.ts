@@ -163,6 +163,7 @@ export class JobRecords {
   ): Promise<boolean> {
     // Not what is at a result key: the message of an earlier run may still be looked for with it.
     const others = prepared.map(({ key }) => key).filter((key) => !keys.results.includes(key))
+    others.push(keys.kept)
     return this.#client.releaseJob({ keys, ask: { run, holder: asker }, others })
   }
 
@@ -181,6 +182,16 @@ export class JobRecords {
       return await this.#client.endJob({ keys, ask, values: argumentsOf(values) })
     } catch (cause) {
       throw noResult('the job could not be cancelled', cause)
+    }
+  }
+
+  /** The life of a job without an outcome is over: that is its end from now on, with `values` as its result. */
+  async expire(keys: JobKeys, run: string, values: Values): Promise<void> {
+    const ask = { ...this.#kind, run, isOver: true }
+    try {
+      await this.#client.endJob({ keys, ask, values: argumentsOf(values) })
+    } catch (cause) {
+      throw noResult('the end of the job could not be written', cause)
     }
   }
 
@@ -262,6 +273,7 @@ export function jobKeysOf(results: ResultKeys): JobKeys {
     record: slot + RECORD_SUFFIX,
     cancel: `${slot}:cancel`,
     deltas: `${slot}:deltas`,
+    kept: `${slot}:kept`,
     results,
   }
 }

@@ -78,6 +78,8 @@ export interface JobKeys {
   readonly cancel: string
   /** A stream of what the worker has produced so far. */
   readonly deltas: string
+  /** What a surface keeps of the request (`Job.kept`). */
+  readonly kept: string
   readonly results: ResultKeys
 }
 

@@ -90,7 +90,7 @@ export function clientsOfFile(): readonly Client[] {
     const there = all.filter(({ client }) => client.missing === undefined)
     if (there.length === 0) throw new Error('none of the clients is installed')
     await Promise.all(there.map((one) => one.start()))
-  }, 120_000)
+  }, 300_000)
   afterAll(() => {
     for (const one of all) one.end()
   })

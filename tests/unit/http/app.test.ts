@@ -12,7 +12,7 @@ describe('every answer', () => {
     const reply = await post('/generate', valid)
     expect(reply.status).toBe(status)
     expect(reply.headers.get('content-type')).toBe('application/problem+json')
-    expect(reply.headers.get('retry-after')).toBe(status === 503 ? '1' : null)
+    expect(reply.headers.get('retry-after')).toBe(status === 503 || status === 429 ? '1' : null)
     expect(reply.json).toEqual({
       type: 'about:blank',
       title: expect.stringMatching(/\w/),

@@ -1,0 +1,43 @@
+import { noResult } from '../refusal.ts'
+import { PIECE_BYTES, completed, readError } from './values.ts'
+import type { RedisClient } from '../connection.ts'
+import type { JobKeys } from './record.ts'
+
+/** What surfaces keep of their requests, beside the record of each job, and as long as it. */
+export class KeptRequests {
+  readonly #client: RedisClient
+
+  constructor(client: RedisClient) {
+    this.#client = client
+  }
+
+  /** Rejects with `results_down`. */
+  async put({ kept }: JobKeys, text: string, lifeMs: number): Promise<void> {
+    try {
+      await this.#client.set(kept, text, { expiration: { type: 'PX', value: lifeMs } })
+    } catch (cause) {
+      throw noResult('the request could not be kept', cause)
+    }
+  }
+
+  /** Undefined where there is none. Rejects with `results_down`, and with `bad_result` where it is no text. */
+  async get({ kept }: JobKeys): Promise<string | undefined> {
+    try {
+      const piece = await this.#client.getRange(kept, 0, PIECE_BYTES - 1)
+      if (piece === '') return undefined
+      const [text] = await completed(this.#client, [kept], [piece])
+      return text ?? undefined
+    } catch (error) {
+      throw readError(error)
+    }
+  }
+
+  /** Removes it with all else that is stored of a job that has ended. Rejects with `results_down`. */
+  async removeJob({ record, deltas, kept, results }: JobKeys): Promise<void> {
+    try {
+      await this.#client.unlink([kept, record, deltas, ...results])
+    } catch (cause) {
+      throw noResult('the job could not be removed', cause)
+    }
+  }
+}
