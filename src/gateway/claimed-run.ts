@@ -1,6 +1,6 @@
 import { hash, randomUUID } from 'node:crypto'
 import { GatewayError, WireFormatError, acceptanceUnknown, jobConflict } from '../errors.ts'
-import { hasEnded, isDerivedId } from '../job.ts'
+import { hasEnded, isDerivedId, isResponse } from '../job.ts'
 import { errorFields } from '../telemetry/log.ts'
 import { cancelRun } from './cancel.ts'
 import { insist } from './insist.ts'
@@ -53,6 +53,7 @@ export async function claimJob(parts: ClaimParts, claimant: Claimant): Promise<H
     jobTtlMs: job.ttlMs ?? jobTtlMs,
     graceMs: CLAIM_GRACE_MS,
     isDerived: isDerivedId(job.id),
+    isNumbered: isResponse(job),
     prepared: dialect.prepare?.(job, wireId, new Date()) ?? [],
   })
   metrics.claims.inc({ result: claim.verdict })
@@ -89,7 +90,8 @@ export async function releaseJob(
 ): Promise<boolean> {
   try {
     const prepared = dialect.prepare?.(job, wireId, new Date()) ?? []
-    return await records.release(keys, { run, asker, prepared })
+    const isKept = job.kept !== undefined
+    return await records.release(keys, { run, asker, prepared, isKept })
   } catch (error) {
     // Redis cannot be asked: the record goes stale, and is taken over after the grace.
     log.warn(errorFields(error), 'claim.release_failed')

@@ -46,7 +46,7 @@ export async function lookAtJob(parts: ViewParts, name: JobName): Promise<Seen> 
   const finishedAt =
     typeof standing === 'object' ? await settle(parts, keys, stored, standing.outcome.kind) : null
   const view = viewOf(name.id, stored, standing, finishedAt)
-  if (view.status === 'expired' && isResponse(name)) {
+  if (view.status === 'expired' && isResponse(name) && !isOver) {
     // The first who sees it writes it down. Then the next look finds it, or what came before.
     const of = { wireId: wireId(name), run: record.run, now: new Date() }
     await records.expire(keys, record.run, dialect.encodeOutcome({ kind: 'expired' }, of))

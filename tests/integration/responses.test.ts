@@ -284,7 +284,7 @@ describe('a background response', () => {
     const keys = await worker.redis.keys(`*${settings.REDIS_PREFIX}:*`)
     expect(keys.some((key) => key.endsWith(':kept'))).toBe(true)
     for (const key of keys.filter((one) => one.includes(json.id))) {
-      expect(await worker.redis.pTTL(key), key).toBeGreaterThan(0)
+      expect(await worker.redis.pTTL(key)).toBeGreaterThan(0)
     }
   })
 })

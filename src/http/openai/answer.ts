@@ -5,17 +5,17 @@ import { changesOf, withBothReasonings } from './engine-json.ts'
 import { CHAT, EMBEDDINGS } from './openai-request.ts'
 import type { Outcome } from '../../job.ts'
 import type { Envelope } from './engine-json.ts'
-import type { OpenAiRequest } from './openai-request.ts'
+import type { RequestFacts } from './openai-request.ts'
 
 type Success = Extract<Outcome, { readonly kind: 'succeeded' }>
 
 /** The JSON text of the answer to a request that is not streamed. */
 export async function answerOf(
-  request: OpenAiRequest,
+  request: RequestFacts,
   envelope: Envelope,
   outcome: Success,
 ): Promise<string> {
-  const { endpoint, isVerbatim, fields, model } = request
+  const { endpoint, isVerbatim, encodingFormat, model } = request
   const body = isVerbatim ? outcome.body : undefined
   if (endpoint === EMBEDDINGS) {
     if (body === undefined) throw new GatewayError('bad_result', 'the result has no embeddings')
@@ -23,7 +23,7 @@ export async function answerOf(
       model: JSON.stringify(model),
       ...(envelope.tier !== undefined && { service_tier: JSON.stringify(envelope.tier) }),
     })
-    return inFormat(named, fields.encoding_format === 'base64' ? 'base64' : 'float')
+    return inFormat(named, encodingFormat)
   }
   if (body === undefined) return JSON.stringify(ofText(endpoint === CHAT, envelope, outcome))
   const answer = withMembers(body, changesOf(envelope))

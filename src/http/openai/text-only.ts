@@ -110,8 +110,7 @@ const encoded = (name: string): string =>
     })
     .join('') + (name.length > MAX_NAME ? '...' : '')
 
-/** The names as the value of a header. */
-export function listOf(names: ReadonlySet<string>): string {
+function listOf(names: ReadonlySet<string>): string {
   const shown = [...names].slice(0, MAX_NAMES)
   return [...shown, ...(names.size > MAX_NAMES ? ['...'] : [])].join(', ')
 }

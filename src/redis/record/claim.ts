@@ -21,6 +21,8 @@ export interface ClaimRequest {
   /** A record that is unpublished for longer is taken over. */
   readonly graceMs: number
   readonly isDerived: boolean
+  /** As `numbered` in the record. */
+  readonly isNumbered?: boolean
   /** What the worker expects to find. It lives as long as its message, or as long as the record at a result key. */
   readonly prepared: readonly RedisWrite[]
 }
@@ -66,6 +68,7 @@ interface ClaimAsk extends KindAsk {
   readonly keep: number
   readonly grace: number
   readonly isDerived: boolean
+  readonly isNumbered: boolean
   /** The run under which we hold the record and have found leftovers; it is replaced. */
   readonly replaces?: string
   /** Writes that the worker expects: positions in KEYS, and how long each lives. Their values follow in ARGV. */
@@ -144,6 +147,7 @@ record = {
   v = 1, run = ask.run, fingerprint = ask.fingerprint, owner = ask.owner, holder = ask.asker,
   created = ask.created, life = ask.life, keep = ask.keep, clean = true,
 }
+if ask.isNumbered then record.numbered = true end
 life = ask.life
 redis.call('SET', recordKey, cjson.encode(record), 'PX', life)
 redis.call('DEL', cancelKey)
@@ -184,6 +188,7 @@ export function claimCall(
     owner,
     asker,
     isDerived,
+    isNumbered = false,
     jobTtlMs,
     keepMs: keep,
     prepared,
@@ -197,7 +202,17 @@ export function claimCall(
     ttl: keys.results.includes(key) ? life : jobTtlMs,
   }))
   const times = { created: Date.now(), life, keep, grace: request.graceMs }
-  const ask = { ...kind, run, fingerprint, owner, asker, isDerived, ...times, prepared: writes }
+  const ask = {
+    ...kind,
+    run,
+    fingerprint,
+    owner,
+    asker,
+    isDerived,
+    isNumbered,
+    ...times,
+    prepared: writes,
+  }
   return {
     keys,
     ask: replaces === undefined ? ask : { ...ask, replaces },

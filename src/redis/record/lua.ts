@@ -84,7 +84,9 @@ local function finish(state, outcome)
   local ttl = ask.keepsLife and life > 0 and life or record.keep
   -- Redis refuses these two when it is out of memory. The times to live are set all the same.
   if isNew then
-    local entry = redis.pcall('XADD', deltasKey, 'NOMKSTREAM', '*', 'end', outcome, 'run', record.run)
+    local add = record.numbered and {deltasKey} or {deltasKey, 'NOMKSTREAM'}
+    for _, field in ipairs({'*', 'end', outcome, 'run', record.run}) do add[#add + 1] = field end
+    local entry = redis.pcall('XADD', unpack(add))
     record.entry = type(entry) == 'string' and entry or nil
   end
   redis.pcall('SET', recordKey, cjson.encode(record), 'KEEPTTL')

@@ -22,10 +22,12 @@ export type PlainClaim = Claim | 'leftovers' | 'held'
  */
 export async function claimPlainly(
   client: RedisClient,
-  { keys, run, fingerprint, owner, asker, jobTtlMs, keepMs: keep }: ClaimRequest,
+  { keys, run, fingerprint, owner, asker, isNumbered, jobTtlMs, keepMs: keep }: ClaimRequest,
 ): Promise<PlainClaim> {
   const [sentAt, created, life] = [performance.now(), Date.now(), jobTtlMs + keep]
-  const written: JobRecord = { v: 1, run, fingerprint, owner, holder: asker, created, life, keep }
+  const numbered = isNumbered ? ({ numbered: true } as const) : {}
+  const base = { v: 1, run, fingerprint, owner, holder: asker, created, life, keep } as const
+  const written: JobRecord = { ...base, ...numbered }
   const text = JSON.stringify(written)
   const [before, leftovers] = await Promise.all([
     client.set(keys.record, text, {

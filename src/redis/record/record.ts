@@ -61,6 +61,8 @@ export interface JobRecord {
    * clock of Redis: a process that was killed removes itself from nothing. Absent: the holder alone.
    */
   readonly askers?: Readonly<Record<string, number>>
+  /** The events of the job have numbers, so its end is an entry of the deltas even where there are no others. */
+  readonly numbered?: true
   /** A client was promised that the job runs on: no client's leaving cancels it. */
   readonly kept?: true
 }
