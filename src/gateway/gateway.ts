@@ -9,7 +9,8 @@ import type { ErrorCode } from '../errors.ts'
 import type { Job, JobEvent, JobView, Outcome } from '../job.ts'
 import type { Position } from './event-log.ts'
 import type { GatewayParts } from './gateway-parts.ts'
-import type { ContentUse, PendingJob } from './pending-job.ts'
+import type { ContentUse } from './job-content.ts'
+import type { PendingJob } from './pending-job.ts'
 import type { Asked } from './pending-jobs.ts'
 import type { JobName } from './job-view.ts'
 import type { Stages } from './stages.ts'
@@ -91,8 +92,8 @@ export class Gateway {
   }
 
   /** Resolves when the job is accepted, with how it is then; rejects as `run` does. It runs whether or not a client waits. */
-  submit(job: Job): Promise<Submitted> {
-    return this.#held(job, { mode: 'async' }, (pending) => this.#accepted(pending))
+  submit(job: Job, content?: ContentUse): Promise<Submitted> {
+    return this.#held(job, { mode: 'async', content }, (pending) => this.#accepted(pending))
   }
 
   /**

@@ -1,45 +1,21 @@
 import { acceptanceUnknown, jobConflict, jobExpired, runAgain, toGatewayError } from '../errors.ts'
+import { isResponse } from '../job.ts'
 import { Inbox, doneWithin } from './inbox.ts'
 import { claimArmed, claimJob, leaveRun, readOutcome } from './claimed-run.ts'
 import { Demand } from './demand.ts'
+import { JobContent } from './job-content.ts'
 import { dueAt, interruptedIn, moved, timedOutIn } from './job-state.ts'
 import { markRun, renewAsker, renewedSoon } from './marks.ts'
 import { mayPublish, publishUntilKnown, releaseRefused, settleLate } from './publish.ts'
 import { Waiters } from './waiters.ts'
 import type { GatewayError } from '../errors.ts'
-import type { HintSource } from '../redis/push.ts'
 import type { GatewayParts } from './gateway-parts.ts'
 import type { Claimant, Held, ReadSource } from './claimed-run.ts'
 import type { JobState } from './job-state.ts'
+import type { Note } from './note.ts'
+import type { PendingJobOptions } from './pending-jobs.ts'
 import type { Sent } from './publish.ts'
 import type { Ending } from './waiters.ts'
-
-type Note =
-  | { readonly kind: 'hint'; readonly source: HintSource; readonly at: number }
-  | { readonly kind: 'look'; readonly done: () => void }
-  | { readonly kind: 'sent'; readonly run: string; readonly sent: Sent }
-  | { readonly kind: 'late'; readonly run: string }
-  | { readonly kind: 'promised' | 'left' }
-
-interface PendingJobOptions {
-  readonly mode: string
-  /** How long the job waits for its client to come back, in ms. */
-  readonly graceMs: () => number
-  readonly onEnd: (pending: PendingJob) => void
-  readonly content?: ContentUse | undefined
-}
-
-/**
- * Hears for how long the gateway needs the content of a job, its `messages` and `request`, also
- * after the request was answered. The caller empties them then: a job may be large, and its client
- * waits far longer than the broker needs to take it. The price: where another request has begun
- * a further run of the job, this process cannot join it.
- */
-export interface ContentUse {
-  begin(): void
-  /** `isAccepted`: the broker has the job or an equal one, so that no other attempt is needed. */
-  end(isAccepted: boolean): void
-}
 
 /**
  * One job id while requests wait for it in this process: claim, publish, read until it ends.
@@ -63,7 +39,7 @@ export class PendingJob {
   /** When the message was handed to the broker, on the monotonic clock in ms. */
   publishedAt: number | undefined
   #state: JobState = 'claiming'
-  #hasContent = true
+  readonly #content: JobContent
   /** Settles when the broker has answered the last message. */
   #sending: Promise<void> | undefined
 
@@ -71,14 +47,13 @@ export class PendingJob {
     this.claimant = claimant
     this.#parts = parts
     this.#options = options
+    this.#content = new JobContent(options.content)
     const watch = parts.push.watch(claimant.keys.results, (source) =>
       this.#inbox.replace({ kind: 'hint', source, at: performance.now() }),
     )
     this.claimed = this.#claimFirst(watch.armed)
     this.done = this.claimed.then(() => this.#follow()).finally(() => watch.end())
-    if (options.content !== undefined) {
-      void this.done.then(() => this.#sending).finally(() => this.#endContent(false))
-    }
+    void this.done.then(() => this.#sending).finally(() => this.#content.end(false))
   }
 
   /** A request for the same job. It may be of the client that has left. */
@@ -171,13 +146,13 @@ export class PendingJob {
     // The result that was to be replayed is gone, was another run's, or was no success.
     if (verdict === 'replay') return this.#claimAgain()
     // A message of ours, of a run before, may still be under way.
-    if (isPublished) void Promise.resolve(this.#sending).then(() => this.#endContent(true))
+    if (isPublished) void Promise.resolve(this.#sending).then(() => this.#content.end(true))
     if (this.demand.isKept) this.#markOrEnd(claim)
   }
 
   async #claimAgain(): Promise<void> {
     // To claim an id may mean to publish its job.
-    if (!this.#hasContent) throw runAgain()
+    if (!this.#content.isThere) throw runAgain()
     await this.#begin(await claimJob(this.#parts, this.claimant))
   }
 
@@ -239,7 +214,7 @@ export class PendingJob {
       case 'confirmed':
         this.#move('accepted')
         this.waiters.accept()
-        this.#endContent(true)
+        this.#content.end(true)
         return this.demand.isOver || this.demand.isTold ? this.#markOrEnd(claim) : undefined
       case 'refused':
         return this.#endWith(await releaseRefused(this.#parts, this.claimant, claim, sent.error))
@@ -272,7 +247,7 @@ export class PendingJob {
 
   /** Reads once, and ends the job if it has an end. Where another run has the id, claims it again. */
   async #read(claim: Held, source: ReadSource, hinted?: number): Promise<void> {
-    const isAskedWhen = this.demand.isKept || this.claimant.job.kept !== undefined
+    const isAskedWhen = this.demand.isKept || isResponse(this.claimant.job)
     const found = await readOutcome(this.#parts, this.claimant, claim, { source, isAskedWhen })
     if (this.demand.isOver) return
     if (found.kind === 'moved') return this.#claimAgain()
@@ -315,14 +290,6 @@ export class PendingJob {
 
   #move(to: JobState): void {
     this.#state = moved(this.#state, to)
-  }
-
-  /** Nothing of the job has to be sent any more. */
-  #endContent(isAccepted: boolean): void {
-    const { content } = this.#options
-    if (content === undefined || !this.#hasContent) return
-    this.#hasContent = false
-    content.end(isAccepted)
   }
 
   #count(outcome: string): void {

@@ -5,7 +5,7 @@ import { fingerprintOf } from './claimed-run.ts'
 import { PendingJob } from './pending-job.ts'
 import type { Job } from '../job.ts'
 import type { Admission } from './admission.ts'
-import type { ContentUse } from './pending-job.ts'
+import type { ContentUse } from './job-content.ts'
 import type { GatewayParts } from './gateway-parts.ts'
 
 /** How a job is asked for, as the metrics name it: the client waits, comes back later, or reads events. */
@@ -16,6 +16,14 @@ export interface Asked {
   readonly mode: Mode
   /** The client chose the id. So it may come back by it, and its leaving cancels the job only after a grace. */
   readonly mayReturn?: boolean | undefined
+  readonly content?: ContentUse | undefined
+}
+
+export interface PendingJobOptions {
+  readonly mode: string
+  /** How long the job waits for its client to come back, in ms. */
+  readonly graceMs: () => number
+  readonly onEnd: (pending: PendingJob) => void
   readonly content?: ContentUse | undefined
 }
 

@@ -1,7 +1,7 @@
 import { GatewayError } from '../../errors.ts'
 import { withMembers } from '../../json-source.ts'
 import { inFormat } from './embedding-format.ts'
-import { withBothReasonings, withEnvelope } from './engine-json.ts'
+import { changesOf, withBothReasonings } from './engine-json.ts'
 import { CHAT, EMBEDDINGS } from './openai-request.ts'
 import type { Outcome } from '../../job.ts'
 import type { Envelope } from './engine-json.ts'
@@ -26,7 +26,7 @@ export async function answerOf(
     return inFormat(named, encodingFormat)
   }
   if (body === undefined) return JSON.stringify(ofText(endpoint === CHAT, envelope, outcome))
-  const answer = withEnvelope(body, envelope)
+  const answer = withMembers(body, changesOf(envelope))
   return endpoint === CHAT ? withBothReasonings(answer, 'message') : answer
 }
 

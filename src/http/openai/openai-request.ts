@@ -44,13 +44,26 @@ export interface RequestFacts extends Omit<OpenAiRequest, 'source' | 'fields'> {
   readonly encodingFormat: 'base64' | 'float'
 }
 
-/** What reading a body takes. */
-export type ReadOptions = Pick<OpenAiOptions, 'gateway' | 'models' | 'v1'> & {
+interface ReadOptions extends Pick<OpenAiOptions, 'models' | 'v1'> {
   readonly budget: BodyBudget
 }
 
-/** Checks only what the gateway itself needs: the engine validates the rest. */
-export function requestOf(sent: SentBody, endpoint: Endpoint): OpenAiRequest {
+/** Reads the body. Checks only what the gateway itself needs: the engine validates the rest. */
+export async function readRequest(
+  c: Context<HttpEnv>,
+  endpoint: Endpoint,
+  options: ReadOptions,
+): Promise<{ readonly request: OpenAiRequest; readonly share: BodyShare }> {
+  const { sent, share } = await readBody(c, endpoint, options)
+  try {
+    return { request: requestOf(endpoint, sent), share }
+  } catch (error) {
+    share.release()
+    throw error
+  }
+}
+
+function requestOf(endpoint: Endpoint, sent: SentBody): OpenAiRequest {
   const { stream = null, stream_options: streamOptions = null } = sent.fields
   if (stream !== null && typeof stream !== 'boolean') {
     throw invalidValue('stream', 'stream must be true or false')
@@ -63,40 +76,26 @@ export function requestOf(sent: SentBody, endpoint: Endpoint): OpenAiRequest {
   }
 }
 
-/**
- * Reads what every endpoint needs: the body, and which model is to answer it. `make` gets that, and
- * the body's share of the budget. Where it throws, the share is released.
- */
-export async function readBody<T>(
+/** Reads what every endpoint needs: the body, and which model is to answer it by the endpoint. */
+export async function readBody(
   c: Context<HttpEnv>,
   endpoint: Endpoint,
-  { gateway, models, v1, budget }: ReadOptions,
-  make: (sent: SentBody, share: BodyShare) => T | Promise<T>,
-): Promise<T> {
-  // A body may be large, so a gateway that is full refuses the request without it.
-  gateway.look()
-  const { text, value, share } = await readJsonText(c, v1.maxBodyBytes, budget)
+  { models, v1, budget }: ReadOptions,
+): Promise<{ readonly sent: SentBody; readonly share: BodyShare }> {
+  const { text: source, value, share } = await readJsonText(c, v1.maxBodyBytes, budget)
   try {
-    return await make(sentBodyOf(text, value, endpoint, { models, v1 }), share)
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new OpenAiError(400, 'the body must be a JSON object', { code: 'invalid_value' })
+    }
+    const fields = value as Record<string, unknown>
+    const { model, route } = modelOf(fields.model, endpoint, models)
+    const isVerbatim = route.isVerbatim && v1.carriesBodies
+    const tier = tierOf(fields.service_tier)
+    return { sent: { source, fields, model, route, isVerbatim, tier }, share }
   } catch (error) {
     share.release()
     throw error
   }
-}
-
-function sentBodyOf(
-  source: string,
-  value: unknown,
-  endpoint: Endpoint,
-  { models, v1 }: Pick<OpenAiOptions, 'models' | 'v1'>,
-): SentBody {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new OpenAiError(400, 'the body must be a JSON object', { code: 'invalid_value' })
-  }
-  const fields = value as Record<string, unknown>
-  const { model, route } = modelOf(fields.model, endpoint, models)
-  const isVerbatim = route.isVerbatim && v1.carriesBodies
-  return { source, fields, model, route, isVerbatim, tier: tierOf(fields.service_tier) }
 }
 
 /** As workers name them. */

@@ -25,11 +25,13 @@ export function openAiRoutes(options: BudgetedOptions): Hono<HttpEnv> {
   for (const endpoint of [CHAT, COMPLETIONS, EMBEDDINGS] as const) {
     routes.post(endpoint, async (c) => {
       const key = keyOf(c)
+      // A body may be large, so a gateway that is full refuses the request without it.
+      options.gateway.look()
       const asked = await readAskedJob(c, endpoint, options)
       try {
         return await answer(c, asked, key, options)
       } finally {
-        asked.content.close()
+        asked.close()
       }
     })
   }
@@ -42,9 +44,8 @@ async function answer(
   key: string | undefined,
   options: OpenAiOptions,
 ): Promise<Response> {
-  const { name } = asked
   if (key === undefined) {
-    return joinOrBegin(options.v1.unanswered, { name, newId }, (id, isAgain) =>
+    return joinOrBegin(options.v1.unanswered, asked.name, newId, (id, isAgain) =>
       run(c, asked, id, { options, isAgain }),
     )
   }
@@ -77,7 +78,7 @@ async function run(
   const { gateway, limits } = options
   const client = clientOf(c.env.outgoing)
   const waitMs = waitOf(c, limits.timeoutMs)
-  const { job, content } = asked.content.under(id)
+  const { job, content } = asked.under(id)
   const found = await gateway.run(job, { client, waitMs, mayReturn: hasKey, content })
   const { outcome, isReplay, stages, view } = found
   if (outcome.kind !== 'succeeded') throw failureOf(outcome)
@@ -108,7 +109,7 @@ async function stream(
   const { gateway, log } = options
   const { facts } = asked
   const client = clientOf(c.env.outgoing)
-  const { job, content } = asked.content.under(id)
+  const { job, content } = asked.under(id)
   const events = gateway.stream(job, { client, isKept: false, mayReturn: hasKey, content })
   const writer = new ChunkWriter({
     kind: facts.endpoint === CHAT ? 'chat' : 'completions',

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { GatewayError, isRejection } from '../../errors.ts'
 import { OWNER } from '../../job.ts'
+import { isConflict } from './openai-headers.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { UnansweredJobs } from '../app-options.ts'
 import type { SentBody } from './openai-request.ts'
@@ -24,27 +25,29 @@ export function nameOf({ endpoint, source, route }: SentRequest): string {
   return createHash('sha256').update(place).update(source).digest('base64url')
 }
 
-/**
- * Runs a request under the id of the job that an equal one has begun and got no outcome of. Else
- * under one of its own, and then remembers the job if the client may ask for it again.
- */
-export async function joinOrBegin(
+/** How a request is run: under which id, and whether an equal request has begun that job. */
+type Run<T> = (id: string, isAgain: boolean) => Promise<T>
+
+/** Runs a request under the job that an equal one has begun and got no outcome of. Else under a new id. */
+export async function joinOrBegin<T>(
   jobs: UnansweredJobs,
-  { name, newId }: { readonly name: string; readonly newId: () => string },
-  run: (id: string, isAgain: boolean) => Promise<Response>,
-): Promise<Response> {
+  name: string,
+  makeId: () => string,
+  run: Run<T>,
+): Promise<T> {
   const earlier = await jobs.take(name)
   const isAgain = earlier !== undefined
-  const id = earlier ?? newId()
+  const id = earlier ?? makeId()
   try {
     return await run(id, isAgain)
   } catch (error) {
-    if (!(error instanceof GatewayError)) throw error
-    // An earlier job may run also where this request was refused.
-    const mayRun = MAY_RUN.has(error.code) || (isAgain && isRejection(error.code))
-    if (mayRun) await jobs.put(name, id)
+    if (isJoinable(error, isAgain)) await jobs.put(name, id)
     // The worker takes bodies in another form now than when the earlier request came.
-    if (isAgain && error.code === 'job_conflict') return joinOrBegin(jobs, { name, newId }, run)
+    if (isAgain && isConflict(error)) return joinOrBegin(jobs, name, makeId, run)
     throw error
   }
 }
+
+/** The job runs or may run. Where the request has joined one, that may run also where this request was refused. */
+const isJoinable = (error: unknown, isAgain: boolean): boolean =>
+  error instanceof GatewayError && (MAY_RUN.has(error.code) || (isAgain && isRejection(error.code)))

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { GatewayError } from '../../../src/errors.ts'
 import { DONE, OPEN, coreScene, readOf, settled } from '../../support/core.ts'
-import type { ContentUse } from '../../../src/gateway/pending-job.ts'
+import type { ContentUse } from '../../../src/gateway/job-content.ts'
 
 beforeEach(
   () => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] }),

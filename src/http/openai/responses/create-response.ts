@@ -4,33 +4,18 @@ import { clientOf, replayed, serverTiming } from '../../context.ts'
 import { responseId } from '../../job-id.ts'
 import { sendEvents } from '../../sse.ts'
 import { HOLD_MS, heldBack } from '../held-back.ts'
-import { JobContent } from '../job-content.ts'
 import { failureOf, openAiErrorOf } from '../openai-errors.ts'
 import { conflictOfKey, keyOf, waitOf } from '../openai-headers.ts'
-import { CHAT, RESPONSES, readBody } from '../openai-request.ts'
-import { joinOrBegin, nameOf } from '../retried-requests.ts'
-import { ignoredIn } from '../text-only.ts'
-import { inWordsOfRequest, responseJob } from './response-job.ts'
+import { joinOrBegin } from '../retried-requests.ts'
+import { inWordsOfRequest, readAskedResponse } from './response-job.ts'
 import { responseNow } from './response-now.ts'
-import { ignoredNames } from './response-params.ts'
-import { readResponseFields } from './response-request.ts'
 import { ResponseWriter, secondsOf } from './response-writer.ts'
-import { itemsUpTo, responseOf } from './stored-response.ts'
+import { responseOf } from './stored-response.ts'
 import type { Context } from 'hono'
 import type { JobEvent, Outcome } from '../../../job.ts'
 import type { HttpEnv } from '../../context.ts'
 import type { BudgetedOptions, OpenAiOptions } from '../openai-options.ts'
-import type { ResponseJob } from './response-job.ts'
-import type { ResponseRequest } from './response-request.ts'
-
-/** What is left of a request that was read: a frame that waits for the outcome must not hold its body. */
-interface AskedResponse extends Pick<ResponseJob, 'echo' | 'responseParam'> {
-  readonly content: JobContent
-  readonly isStream: boolean
-  readonly headers: Readonly<Record<string, string>>
-  /** Equal requests have the same name. */
-  readonly name: string
-}
+import type { AskedResponse } from './response-job.ts'
 
 /** `POST /v1/responses`. */
 export async function createResponse(
@@ -38,54 +23,25 @@ export async function createResponse(
   options: BudgetedOptions,
 ): Promise<Response> {
   const key = keyOf(c)
-  const asked = await readAsked(c, options)
+  // A body may be large, so a gateway that is full refuses the request without it.
+  options.gateway.look()
+  const response = await readAskedResponse(c, options)
+  const { asked } = response
+  const under = (id: string, isAgain: boolean): Promise<Response> =>
+    answer(c, response, { id, options, isAgain, hasKey: key !== undefined })
   try {
-    const { name } = asked
-    if (key === undefined) {
-      return await joinOrBegin(
-        options.v1.unanswered,
-        { name, newId: () => responseId(undefined) },
-        (id, isAgain) => answer(c, asked, { options, id, hasKey: false, isAgain }),
-      )
-    }
-    return await answer(c, asked, { options, id: responseId(key), hasKey: true, isAgain: false })
+    if (key !== undefined) return await under(responseId(key), false)
+    return await joinOrBegin(options.v1.unanswered, asked.name, responseId, under)
   } catch (error) {
     throw key === undefined ? error : conflictOfKey(error)
   } finally {
-    asked.content.close()
+    asked.close()
   }
 }
 
-/** A response is the answer to a chat, so its model must serve those. */
-function readAsked(c: Context<HttpEnv>, options: BudgetedOptions): Promise<AskedResponse> {
-  return readBody(c, CHAT, options, async (sent, share) => {
-    const request = readResponseFields(sent.source, sent.fields, sent.model)
-    const earlier = await itemsUpTo(request.previousId, options)
-    const made = responseJob(request, sent, earlier, { id: '', v1: options.v1 })
-    const { job, echo, responseParam } = made
-    return {
-      content: new JobContent(job, share),
-      echo,
-      responseParam,
-      isStream: request.isStream,
-      headers: ignoredHeader(request, made),
-      name: nameOf({ ...sent, endpoint: RESPONSES }),
-    }
-  })
-}
-
-/** What had no effect, in the words of the request. */
-function ignoredHeader(
-  { ignored }: ResponseRequest,
-  { chat, responseParam }: ResponseJob,
-): Record<string, string> {
-  const names = ignoredNames(ignored, ignoredIn(chat), responseParam)
-  return names === undefined ? {} : { 'x-ignored-parameters': names }
-}
-
 interface AnswerOptions {
-  readonly options: OpenAiOptions
   readonly id: string
+  readonly options: OpenAiOptions
   readonly hasKey: boolean
   /** An equal request has begun the job, and its client got no outcome. */
   readonly isAgain: boolean
@@ -93,27 +49,31 @@ interface AnswerOptions {
 
 async function answer(
   c: Context<HttpEnv>,
-  asked: AskedResponse,
+  response: AskedResponse,
   of: AnswerOptions,
 ): Promise<Response> {
+  const { echo, isStream } = response
   const { id } = of
   const { limits, v1 } = of.options
   c.env.jobId = id
-  if (!asked.echo.background) return asked.isStream ? stream(c, asked, of) : wait(c, asked, of)
+  if (!echo.background) return isStream ? stream(c, response, of) : wait(c, response, of)
   await v1.background.enter(id, limits.jobTtlMs)
   try {
-    return await (asked.isStream ? stream(c, asked, of) : submit(asked, of))
+    return await (isStream ? stream(c, response, of) : submit(response, of))
   } catch (error) {
     if (willNotRun(error)) await v1.background.leave(id)
     throw error
   }
 }
 
-const headersOf = ({ headers }: AskedResponse, { id, isAgain }: AnswerOptions) => ({
-  'x-job-id': id,
-  ...replayed(isAgain),
-  ...headers,
-})
+function headersOf({ asked }: AskedResponse, { id, isAgain }: AnswerOptions) {
+  const { ignored } = asked
+  return {
+    'x-job-id': id,
+    ...replayed(isAgain),
+    ...(ignored !== undefined && { 'x-ignored-parameters': ignored }),
+  }
+}
 
 const willNotRun = (error: unknown): boolean =>
   error instanceof GatewayError && isRejection(error.code) && error.code !== 'acceptance_unknown'
@@ -121,58 +81,54 @@ const willNotRun = (error: unknown): boolean =>
 /** The answer comes with the outcome. */
 async function wait(
   c: Context<HttpEnv>,
-  asked: AskedResponse,
+  response: AskedResponse,
   of: AnswerOptions,
 ): Promise<Response> {
-  const { options, id, hasKey } = of
+  const { asked, echo, responseParam } = response
+  const { id, options, hasKey: mayReturn } = of
   const { gateway, limits } = options
-  const { echo, responseParam } = asked
-  const { job, content } = asked.content.under(id)
   const client = clientOf(c.env.outgoing)
   const waitMs = waitOf(c, limits.timeoutMs)
-  const { outcome, view, isReplay, stages } = await gateway.run(job, {
-    client,
-    waitMs,
-    mayReturn: hasKey,
-    content,
-  })
+  const { job, content } = asked.under(id)
+  const found = await gateway.run(job, { client, waitMs, mayReturn, content })
+  const { outcome, view, isReplay, stages } = found
   if (outcome.kind !== 'succeeded') throw inWordsOfRequest(failureOf(outcome), responseParam)
   const frame = { id, createdAt: secondsOf(view.createdAt), echo }
-  const timing = { 'server-timing': serverTiming(stages) }
+  const timing = { 'server-timing': serverTiming(stages), ...replayed(isReplay) }
   return Response.json(responseNow(frame, view), {
-    headers: { ...timing, ...headersOf(asked, of), ...replayed(isReplay) },
+    headers: { ...timing, ...headersOf(response, of) },
   })
 }
 
 /** The answer comes as soon as the job is accepted. */
-async function submit(asked: AskedResponse, of: AnswerOptions): Promise<Response> {
-  const { options, id } = of
-  const { echo } = asked
-  const { view, isReplay } = await options.gateway.submit(asked.content.under(id).job)
-  const response = await responseOf(id, { echo, view }, options)
-  return Response.json(response, { headers: { ...headersOf(asked, of), ...replayed(isReplay) } })
+async function submit(response: AskedResponse, of: AnswerOptions): Promise<Response> {
+  const { id, options } = of
+  const { asked, echo } = response
+  const { job, content } = asked.under(id)
+  const { view, isReplay } = await options.gateway.submit(job, content)
+  const object = await responseOf(id, { echo, view }, options)
+  return Response.json(object, { headers: { ...replayed(isReplay), ...headersOf(response, of) } })
 }
 
 async function stream(
   c: Context<HttpEnv>,
-  asked: AskedResponse,
+  response: AskedResponse,
   of: AnswerOptions,
 ): Promise<Response> {
-  const { options, id, hasKey } = of
+  const { asked, echo, responseParam } = response
+  const { id, options, hasKey: mayReturn } = of
   const { gateway, log, v1 } = options
-  const { echo, responseParam } = asked
-  const { job, content } = asked.content.under(id)
-  const { background: isKept } = echo
+  const isKept = echo.background
+  const { job, content } = asked.under(id)
   const client = clientOf(c.env.outgoing)
-  const events = gateway.stream(job, { client, isKept, mayReturn: hasKey, content })
+  const events = gateway.stream(job, { client, isKept, mayReturn, content })
+  const errorOf = (error: unknown) => openAiErrorOf(error, c, log).object
+  const refused = (outcome: Failure) => inWordsOfRequest(failureOf(outcome), responseParam)
   const batches = isKept
     ? untilEnded(events, () => v1.background.leave(id))
-    : refusedAtOnce(heldBack(events, HOLD_MS), (outcome) =>
-        inWordsOfRequest(failureOf(outcome), responseParam),
-      )
-  const errorOf = (error: unknown) => openAiErrorOf(error, c, log).object
+    : refusedAtOnce(heldBack(events, HOLD_MS), refused)
   const writer = new ResponseWriter({ id, echo, after: -1, errorOf })
-  return sendEvents(c, batches, writer, headersOf(asked, of))
+  return sendEvents(c, batches, writer, headersOf(response, of))
 }
 
 /** The same events; `onEnd` runs when the job has ended. */

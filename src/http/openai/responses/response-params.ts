@@ -21,17 +21,19 @@ export function paramMapper(
   messages: readonly ChatMessage[],
   places: readonly number[],
 ): MapParam {
-  // The function lives as long as the request waits, so it must not hold what the messages say.
-  const made = messages.map(({ path, contentPath, calls }) => {
-    return { path, contentPath, calls: calls.map((call) => ({ path: call.path })) }
-  })
+  // The mapper lives as long as the request, and the contents may be large.
+  const paths = messages.map(({ path, contentPath, calls }) => ({
+    path,
+    contentPath,
+    calls: calls.map((call) => ({ path: call.path })),
+  }))
   return (param) => {
     // Engines write an index in both ways.
     const [, head = '', index, rest = ''] =
       /^([^.[]+)(?:\[(\d+)\])?(.*)$/s.exec(param.replaceAll(/\.(\d+)(?=[.[]|$)/g, '[$1]')) ?? []
     const at = Number(index ?? Number.NaN)
     if (head === 'messages') {
-      const message = made[at]
+      const message = paths[at]
       return message === undefined ? 'input' : partOf(message, rest)
     }
     if (head === 'tools') {
@@ -45,11 +47,11 @@ export function paramMapper(
   }
 }
 
-interface Made extends Pick<ChatMessage, 'path' | 'contentPath'> {
+interface MessagePaths extends Pick<ChatMessage, 'path' | 'contentPath'> {
   readonly calls: readonly { readonly path: string }[]
 }
 
-function partOf({ path, contentPath, calls }: Made, rest: string): string {
+function partOf({ path, contentPath, calls }: MessagePaths, rest: string): string {
   const [, call, ofCall = ''] = /^\.tool_calls\[(\d+)\](.*)$/s.exec(rest) ?? []
   if (call !== undefined) {
     const { path: callPath } = calls[Number(call)] ?? { path }
