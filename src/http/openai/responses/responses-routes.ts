@@ -18,11 +18,11 @@ import {
 } from './stored-response.ts'
 import type { Context } from 'hono'
 import type { HttpEnv } from '../../context.ts'
-import type { OpenAiOptions } from '../openai-options.ts'
+import type { BudgetedOptions, OpenAiOptions } from '../openai-options.ts'
 import type { Echo, StoredResponse } from './response-types.ts'
 
 /** The Responses API: work that continues without its client. Any replica can read it, from any event on. */
-export function responsesRoutes(options: OpenAiOptions): Hono<HttpEnv> {
+export function responsesRoutes(options: BudgetedOptions): Hono<HttpEnv> {
   const { gateway, v1 } = options
   const routes = new Hono<HttpEnv>()
   routes.post(RESPONSES, (c) => createResponse(c, options))
