@@ -10,7 +10,7 @@ class SetUpError extends Error {
   override readonly name = 'SetUpError'
 }
 
-/** For the commands of package.json: a SetUpError is told in words, anything else with its stack. */
+/** For the commands of package.json: a SetUpError is printed in words, any other error with its stack. */
 export async function startServicesOrExit(say: (line: string) => void): Promise<Services> {
   try {
     return await startServices(say)
@@ -123,7 +123,7 @@ function servicesFromEnv(say: (line: string) => void): Services {
 
 function foreign(name: Server['name'], url: string): Server {
   const refuse = (): never => {
-    throw new Error(`${name} belongs to somebody else (SERVICES=env): it is not ours to stop`)
+    throw new Error(`${name} was given by address (SERVICES=env), so it is not ours to stop`)
   }
   return {
     name,

@@ -8,11 +8,11 @@ export interface Delivery {
   readonly contentEncoding?: string
   readonly headers?: Readonly<Record<string, unknown>>
   readonly priority?: number
-  /** Where the wire format has a meaning for it. Else the run stands there. */
+  /** Where the wire format has a meaning for it. Else it is the run. */
   readonly correlationId?: string
 }
 
-/** A message to all workers, by way of an exchange of theirs. */
+/** A message to all workers, through an exchange of theirs. */
 export interface Broadcast {
   readonly exchange: string
   readonly delivery: Delivery
@@ -84,7 +84,7 @@ export interface Dialect {
    */
   readonly carriesMeta: boolean
   encodeJob(job: Job, of: RunOf & { readonly expiresAt: Date }): Delivery
-  /** Tells the workers that nobody wants this run any more; for those that do not look at our cancel key. */
+  /** Tells the workers that no client wants this run any more; for those that do not look at our cancel key. */
   encodeCancel?(of: RunOf): Broadcast
   /** Throws on a value it cannot read. */
   decodeResult(values: Values): Standing

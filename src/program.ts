@@ -47,7 +47,7 @@ export function logDefects(log: Log): void {
   })
 }
 
-/** One Ctrl-C can arrive twice, from the terminal and by way of npm: what follows so soon is the same one. */
+/** One Ctrl-C can arrive twice, from the terminal and through npm: what follows so soon is the same one. */
 const SAME_SIGNAL_MS = 500
 
 /** The first SIGTERM or SIGINT stops the program in order, the second one at once. */

@@ -36,7 +36,7 @@ export interface AttemptOptions {
 /** For so long a job waits whose message does not say how long it lives. */
 const UNKNOWN_LIFE_MS = 3_600_000
 
-/** Why an engine is aborted whose job nobody wants any more: unlike a stopped one, it is over. */
+/** Why an engine is aborted whose job no client wants any more: unlike a stopped one, it is over. */
 const CANCELLED = new DOMException('the job was cancelled', 'AbortError')
 
 /** One try of this worker at a job: whether it should run at all, the engine, the result. */
@@ -100,7 +100,7 @@ async function runUntilEnd(
   }
 }
 
-/** A fault of the engine is an outcome too: somebody waits for one. Its deltas are written before it ends. */
+/** A fault of the engine is an outcome too: a client waits for one. Its deltas are written before it ends. */
 async function runEngine(
   { job, wireId, run }: Task,
   { answers, engine, redis, resultTtlMs: ttlMs, log }: AttemptOptions,

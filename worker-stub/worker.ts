@@ -105,7 +105,7 @@ export class Worker {
     if (problem !== undefined) log.error({ queue, problem }, 'worker.queue_refused')
     const channel = await connection.createChannel()
     channel.on('error', (error) => log.warn(errorFields(error), 'worker.channel_closed'))
-    // Closed by the broker alone, over a deleted queue say, it is opened again by way of a new connection.
+    // Closed by the broker alone, over a deleted queue say, a new connection opens it again.
     channel.on('close', () => void (this.#isStopping || connection.close().catch(() => {})))
     await channel.prefetch(concurrency)
     await this.#intake.attach(channel)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the virtual host and the logins of gateway and worker, with the rights they need and no others.
-# Where rabbitmqctl works, and as often as you like: it sets passwords and rights anew.
+# Where rabbitmqctl works, and as often as you like: it sets passwords and rights again.
 #
 #   GATEWAY_PASSWORD=… WORKER_PASSWORD=… sh permissions.sh
 #
@@ -24,10 +24,10 @@ rabbitmqctl add_vhost "$vhost" 2>/dev/null || rabbitmqctl -q list_vhosts | grep 
 login llm-gateway "$GATEWAY_PASSWORD"
 login llm-worker "$WORKER_PASSWORD"
 
-# A cancelled job is revoked by way of an exchange that Celery's workers declare.
+# A cancelled job is revoked through an exchange that Celery's workers declare.
 if [ "${DIALECT:-}" = celery-v2 ]; then exchanges='^(amq\.default|celery\.pidbox)$'; else exchanges='^amq\.default$'; fi
 
-# Patterns of what may be configured (declared), written to, read from. The gateway publishes by way of the
+# Patterns of what may be configured (declared), written to, read from. The gateway publishes through the
 # default exchange, whose name in these patterns is amq.default.
 if [ "${QUEUE_TYPE:-classic}" = quorum ]; then
   # It also declares and consumes <queue>.dead, where the broker puts what it gives up; to declare a queue

@@ -24,7 +24,7 @@ export function answers(name: keyof typeof HELLO, port: number): Promise<boolean
   })
 }
 
-/** A port nobody listens on at this moment. Another program may take it before its use. */
+/** A port that no program listens on at this moment. Another program may take it before its use. */
 export async function freePort(): Promise<number> {
   const probe = createServer()
   await new Promise<void>((resolve, reject) => {

@@ -1,7 +1,7 @@
 /**
  * A server of development and tests, as its users see it: an address and the
- * faults one can put it through. RabbitMQ and Redis are private to whoever
- * started them.
+ * faults one can put it through. RabbitMQ and Redis are private to the program
+ * that started them.
  */
 export interface Server {
   readonly name: 'RabbitMQ' | 'Redis'

@@ -107,7 +107,7 @@ function decodeResult([status, answer]: Values): Standing {
 
 /** That worker knows no such end: to its own models it is an error. */
 const CANCELLED = 'cancelled'
-/** What its models take for a type; any other type is told in the message. */
+/** What its models take for a type; any other type is named in the message. */
 const TYPES = new Set([
   'ValidationError',
   'ConnectionError',

@@ -25,8 +25,8 @@ import type { Job, Outcome } from '../job.ts'
  * from protollm_api `send_task` and protollm_worker `LLMWrap`:
  * `tests/dialects/fixtures/protollm-v1/captured.json`.
  *
- * A job is a JSON task. The result is `{"content": …}` in one key, and whatever
- * stands there ends the job. That worker knows no failure. One that knows more may
+ * A job is a JSON task. The result is `{"content": …}` in one key, and any
+ * value there ends the job. That worker knows no failure. One that knows more may
  * write `usage`, `finish_reason` and `model` beside `content`, `error` instead of
  * it, and `run`. From 1.0.2 on it declares its queue durable, with 5 priorities.
  */

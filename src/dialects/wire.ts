@@ -8,7 +8,7 @@ import type { EngineRequest, Job, Outcome } from '../job.ts'
 /** What several kinds of worker have in common on the wire. */
 
 /**
- * The JSON text of a message or result, checked. The problem is told by its place,
+ * The JSON text of a message or result, checked. The problem is named by its place,
  * never by its value: both may hold what a user wrote.
  */
 export function readWire<T extends v.GenericSchema>(

@@ -43,7 +43,7 @@ interface View {
 
 /**
  * Which models are served, by which queue: what the workers announce, what is remembered of
- * workers that were there, and the setting MODELS, which wins. Pure: it is told what was heard and
+ * workers that were there, and the setting MODELS, which wins. Pure: its caller tells it what was heard and
  * asks a clock.
  *
  * A model at several queues: the first in the order of QUEUE_NAME and ALLOWED_QUEUES where a

@@ -5,9 +5,9 @@ import type { Broadcast } from '../dialect.ts'
 import type { Log } from '../telemetry/log.ts'
 
 /**
- * Messages to all workers at once, by way of an exchange that they declare. On a
+ * Messages to all workers at once, through an exchange that they declare. On a
  * channel of its own, opened with the first: where no worker has declared the
- * exchange yet, the broker closes it, and there is nobody to be told.
+ * exchange yet, the broker closes it, and no worker needs the message.
  */
 export class Broadcasts {
   readonly #log: Log

@@ -273,7 +273,7 @@ export class Broker {
     this.#options.log.info('broker.unblocked')
   }
 
-  /** It has what we sent and does not say so: whoever asks now would not be told either. */
+  /** It has what we sent and does not confirm it: a request that came now would get no confirm either. */
   #fallSilent({ queue, onLate }: Publication): void {
     this.#options.metrics.publishes.inc({ result: 'late' })
     if (this.#isBlocked || this.#channel === undefined) return

@@ -92,7 +92,7 @@ function writeOnceATurn({ connection }: ChannelModel): void {
  * Declares a queue on a channel of its own, because a refusal closes the
  * channel. A queue that exists with other arguments is used as it is: it is
  * its worker's. Returns why it could not be declared, if it could not;
- * `onOther` is told in which way it is another one, in the broker's words.
+ * `onOther` gets in which way it differs, in the broker's words.
  */
 export async function declareQueue(
   connection: ChannelModel,
@@ -166,7 +166,7 @@ export function runOf({ properties }: Pick<Message, 'properties'>): string {
   const { headers, correlationId } = properties
   const inHeader: unknown = headers?.[RUN_HEADER]
   if (typeof inHeader === 'string') return inHeader
-  // Somebody else's, with the meaning that its wire format has for it.
+  // Another program's, with the meaning that its wire format has for it.
   const isTaskId = headers?.id !== undefined && headers.id === correlationId
   return isTaskId ? '' : String(correlationId ?? '')
 }

@@ -57,7 +57,7 @@ class DeadQueue {
     const queue = deadQueueOf(this.#queue)
     try {
       const problem = await declareQueue(connection, queue, { durable: true, arguments: {} })
-      // It may be there all the same, declared by somebody who may.
+      // It may be there all the same, declared by a user that may.
       if (problem !== undefined) log.warn({ queue, problem }, 'dead_letters.queue_refused')
       const channel = await connection.createChannel()
       channel.on('error', (error) => log.warn(errorFields(error), 'dead_letters.channel_closed'))

@@ -19,7 +19,7 @@ const MAX_RENEWAL_DELAY_MS = 2_000
 /**
  * One connection to Redis that comes back by itself.
  *
- * The library reconnects after an error it is told of; a peer that falls silent
+ * The library reconnects after an error that it notices; a peer that falls silent
  * it would wait for without end (its timeouts end where a command is written).
  * So a PING is sent every second. Replies come in order: one that is answered
  * proves that every command before it was, and when none is for 2 s the

@@ -39,7 +39,7 @@ export interface Watch {
 
 /**
  * Turns writes in Redis into hints, by keyspace notifications of exactly the
- * keys somebody waits for. A hint is never the truth: whoever gets one reads the
+ * keys that requests wait for. A hint is never the truth: a request that gets one reads the
  * key. A connection of its own, which never carries values: one with
  * subscriptions is cut off by Redis when its buffer grows.
  */
@@ -90,7 +90,7 @@ export class Push {
   /** Events may have been lost: everybody who waits reads once. In batches, so that others get a turn. */
   async reconcile(): Promise<void> {
     let given = 0
-    // Those of now: whoever subscribes during a batch's turn has lost nothing.
+    // Those of now: a request that subscribes during a batch's turn has lost nothing.
     const current = Array.from(this.#subscriptions.values())
     for (const { hints } of current) {
       for (const hint of hints) this.#give(hint, 'reconcile')
@@ -182,7 +182,7 @@ export class Push {
     this.#connection.client.unsubscribe(channel, this.#onEvent).catch(() => {})
   }
 
-  /** What the library has subscribed to again though nobody waits for it any more. */
+  /** What the library has subscribed to again though no request waits for it any more. */
   #unsubscribeOrphans(): void {
     for (const channel of this.#connection.client.getPubSubListeners('CHANNELS').keys()) {
       if (channel.startsWith(this.#prefix) && !this.#subscriptions.has(channel)) {

@@ -72,7 +72,7 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = {
   'rediss:': '6379',
 }
 
-/** For a fault nobody has thought of: where it came from, too. */
+/** For a fault that was not foreseen: where it came from, too. */
 export function faultFields(error: unknown): { error: string; stack?: string } {
   if (!(error instanceof Error) || error.stack === undefined) return errorFields(error)
   return { ...errorFields(error), stack: withoutLogin(error.stack) }

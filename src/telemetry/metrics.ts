@@ -5,7 +5,7 @@ const JOB_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30
 /** Of one step on a link: 0.2 ms on loopback, the confirm's deadline at the other end. */
 const LINK_BUCKETS = [0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5]
 
-/** What is looked at when somebody asks, and not counted as it happens. */
+/** What is looked at when the metrics are read, and not counted as it happens. */
 export interface Gauges {
   readonly pending: () => number
   readonly subscriptions: () => number
@@ -136,7 +136,7 @@ function watchQueues(
   })
 }
 
-/** A gauge whose label has these values, each looked up when somebody asks. */
+/** A gauge whose label has these values, each looked up when the metrics are read. */
 function watchLabelled(
   registry: Registry,
   name: string,

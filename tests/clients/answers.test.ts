@@ -85,7 +85,7 @@ describe.each(clients.map((client) => ({ client, title: titleOf(client) })))(
       })
     })
 
-    describe.skipIf(client.missing !== undefined)('is told', () => {
+    describe.skipIf(client.missing !== undefined)('gets an answer', () => {
       test.each(LISTS_MODELS.test(name) ? ['models'] : [])('which %s there are', async (task) => {
         const { result } = await client.do(task, { url: recorder.url })
         expect(result).toEqual({ ids: ['chat', 'embed'] })

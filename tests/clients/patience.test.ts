@@ -147,7 +147,7 @@ describe.concurrent('every client', () => {
 
 // Not beside the others: a client that waits 2 s counts the time that its machine keeps it waiting, too.
 describe('every client', () => {
-  test('that waits for less than a run takes is told before it gives up', async () => {
+  test('that waits for less than a run takes is answered before it gives up', async () => {
     const some = clients.filter(({ name }) => STATES_ITS_TIMEOUT.test(name))
     const told = await timedOut(stacks('usual'), some, 'late', { timeoutS: 2 })
     expect(told).toEqual(Object.fromEntries(some.map(({ name }) => [name, ofOneRun(name)])))

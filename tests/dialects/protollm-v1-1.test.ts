@@ -70,7 +70,7 @@ test('a job without a priority has the base priority, in the message too', () =>
   expect(JSON.parse(body.toString())).toMatchObject({ kwargs: { prompt: { priority: 1 } } })
 })
 
-test('a failure of a type that its models do not know is told in the message', () => {
+test('a failure of a type that its models do not know is named in the message', () => {
   const failed = { kind: 'failed', type: 'OOM', message: 'too large' } as const
   const values = dialect.encodeOutcome(failed, { wireId: '1', now: new Date() })
   expect(dialect.decodeResult(values)).toEqual({

@@ -15,7 +15,7 @@ function run(lines: string): { status: number | null; said: string } {
   return { status, said: stdout + stderr }
 }
 
-test('an error that nobody expected of the settings is told by its place and not by its text', () => {
+test('an unexpected error of the settings is shown by its place and not by its text', () => {
   const { status, said } = run(`configOrExit(() => new URL('canary://u:canary@a b'))`)
   expect(status).toBe(1)
   expect(said).toContain('the settings could not be read\n    at ')

@@ -40,7 +40,7 @@ test('a replica killed between claim and publish is taken over, also by a reques
   expect((await generate(second.url, 'c-1', 'x')).headers.get('idempotent-replayed')).toBe('true')
 })
 
-test('a refused publish releases the claim, and whoever joined it on another replica is not stranded', async () => {
+test('a refused publish releases the claim, and a request that joined it on another replica is not stranded', async () => {
   const settings = { ...freshSettings(), TIMEOUT: '15' }
   const { QUEUE_NAME: queue, REDIS_PREFIX: prefix } = settings
   const [channel, redis] = [await testChannel(), await testRedis()]
@@ -125,7 +125,7 @@ test('a late result of an earlier run that names its run is dropped, and the tru
   const key = `${settings.REDIS_PREFIX}:c-7`
   const worker = await startPlainWorker(settings, async ({ content, run }) => {
     if (content === 'new') {
-      // The earlier run ends first, with a plain SET over whatever stands there.
+      // The earlier run ends first, with a plain SET over the value that is there.
       const [earlier] = worker.tasks
       await redis.set(key, JSON.stringify({ content: 'from the old run', run: earlier?.run }))
       await eventually('it is removed', async () => (await redis.exists(key)) === 0)

@@ -53,7 +53,7 @@ test('the servers are gone without trace after Ctrl-C', async () => {
   await gone()
 }, 90_000)
 
-test('the servers are gone without trace after a crash of whoever started them', async () => {
+test('the servers are gone without trace after a crash of the program that started them', async () => {
   const { child, ended, gone, files } = await startServicesProgram()
   expect(files()).toHaveLength(1)
   child.kill('SIGKILL')

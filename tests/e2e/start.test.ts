@@ -84,7 +84,7 @@ describe('the gateway process', () => {
     expect(await ended).toBe(0)
   })
 
-  test('SIGTERM tells who is still waiting after the grace that the job goes on', async () => {
+  test('SIGTERM answers each request that still waits after the grace that its job keeps running', async () => {
     const settings = { ...freshSettings(), STOP_GRACE_S: '0.3' }
     const gateway = await startGatewayProgram(settings)
     const worker = await startPlainWorker(settings, () => undefined)

@@ -70,7 +70,7 @@ test(`gateways are killed ${KILLS} times in the middle of streams: every joined 
   for (let kill = 0; kill < KILLS; kill += 1) {
     const index = kill % 2
     await eventually(
-      'somebody follows on it',
+      'a client follows on it',
       async () => (await pendingOf(urls[index])) > 0 || delay(5),
     )
     await replicas[index]?.end('SIGKILL')
@@ -113,11 +113,11 @@ test('500 streams at once: nothing lost, nothing out of order, nothing left', as
       events.at(-1)?.event !== 'done',
   )
   expect(wrong).toEqual([])
-  await eventually('nobody is held', () => gateway.load().pending === 0)
+  await eventually('no request is held', () => gateway.load().pending === 0)
   await eventually('nothing is subscribed to', () => gateway.load().subscriptions === 1)
 }, 60_000)
 
-test('a reader that never reads costs no memory, and keeps nobody waiting', async () => {
+test('a reader that never reads costs no memory, and keeps no other client waiting', async () => {
   const scene = await jobScene()
   const gateway = await startGatewayProgram(scene.settings)
   const { body } = await submit(gateway.url, { content: 'x' })
@@ -139,7 +139,7 @@ test('a reader that never reads costs no memory, and keeps nobody waiting', asyn
   expect((after - before) / 2 ** 20).toBeLessThan(100)
 }, 60_000)
 
-test(`${named(JOBS)} jobs are submitted and collected by held GETs on two replicas: ${named(JOBS)} outcomes, nobody left`, async () => {
+test(`${named(JOBS)} jobs are submitted and collected by held GETs on two replicas: ${named(JOBS)} outcomes, no request left`, async () => {
   const settings = freshSettings()
   const [first, second] = await Promise.all([startGateway(settings), startGateway(settings)])
   await startPlainWorker(settings, ({ content }) => `echo: ${content}`)
@@ -162,7 +162,7 @@ test(`${named(JOBS)} jobs are submitted and collected by held GETs on two replic
   await Promise.all(Array.from({ length: 64 }, loop))
   expect({ right, requests }).toEqual({ right: JOBS, requests: 2 * JOBS })
   for (const gateway of [first, second]) {
-    await eventually('nobody waits', () => gateway.load().pending === 0)
+    await eventually('no request waits', () => gateway.load().pending === 0)
     await eventually('only the probe is left', () => gateway.load().subscriptions === 1)
   }
   const subscribed = await redis.pubSubChannels(`__keyspace@0__:${settings.REDIS_PREFIX}:*`)

@@ -50,7 +50,7 @@ describe('a message larger than the broker takes', () => {
     expect((await ask(`${gateway.url}/jobs/large`, 'GET')).status).toBe(404)
   })
 
-  test('is refused before it is published, once the limit is known, whoever asks', async () => {
+  test('is refused before it is published, once the limit is known, for every client', async () => {
     const settings = settingsOf()
     const gateway = await startGateway(settings)
     await startWorker(settings)

@@ -118,7 +118,7 @@ describe('F6 a deleted queue', () => {
     const settings = { ...freshSettings(), RABBIT_MQ_URL: rabbitmq().url }
     const gateway = await startGateway(settings)
     const channel = await testChannel(rabbitmq().url)
-    // The gateway looks every 5 s, and declares it: between a look and the next, somebody finds none.
+    // The gateway looks every 5 s, and declares it: between a look and the next, a request finds none.
     const refused = await eventually('a job finds no queue', async () => {
       await channel.deleteQueue(settings.QUEUE_NAME)
       const signal = AbortSignal.timeout(2_000)

@@ -60,7 +60,7 @@ describe('F21 clients that leave', () => {
 })
 
 describe('F23 SIGTERM with 500 requests pending', () => {
-  test('answers each of them once, with its outcome or that it goes on, and ends with 0', async () => {
+  test('answers each of them once, with its outcome or that it keeps running, and ends with 0', async () => {
     const settings = { ...freshSettings(), STOP_GRACE_S: '2', TIMEOUT: '60' }
     const [first, second] = [
       await startGatewayProgram(settings),
@@ -102,7 +102,7 @@ describe('F23 SIGTERM with 500 requests pending', () => {
 describe('F24 one of two gateways killed under load, its clients go to the other', () => {
   const names = Object.keys(dialects)
   test.each(names)(
-    'in %s, every job has its one outcome, nobody hangs, and one in a hundred may run twice',
+    'in %s, every job has its one outcome, no request hangs, and one in a hundred may run twice',
     async (dialect) => {
       const settings = { DIALECT: dialect, TIMEOUT: '20' }
       const scene = await startFaultScene({

@@ -35,7 +35,7 @@ describe('F9 a frozen Redis', () => {
 })
 
 describe('F10 a Redis killed and started empty', () => {
-  test('hangs nobody: what it lost is a 504, and the same request runs anew', async () => {
+  test('hangs no request: what it lost is a 504, and the same request starts a new run', async () => {
     const { redis, url, settle } = await scene()
     await redis.kill()
     await unready(url)
@@ -75,7 +75,7 @@ describe('F12 notifications switched off at runtime', () => {
     ['all of them', ''],
     ['the class of the results', 'Kg'],
   ])(
-    '%s: whoever finds out turns them on, and all replicas read what they have missed',
+    '%s: the replica that finds out turns them on, and all replicas read what they have missed',
     async (_, flags) => {
       const options = { gateways: [{}, {}], settings: { TIMEOUT: '30' } }
       const { admin, settle, wakeups } = await scene(options)

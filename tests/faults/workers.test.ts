@@ -17,7 +17,7 @@ import {
 import { speaker, startWorker, untilAborted } from '../support/worker-stub.ts'
 
 describe('F18 a result that is', () => {
-  test('written twice is answered once, and the second write wakes nobody', async () => {
+  test('written twice is answered once, and the second write wakes no request', async () => {
     const settings = freshSettings()
     const [redis, gateway] = [await testRedis(), await startGateway(settings)]
     const key = `${settings.REDIS_PREFIX}:twice`
@@ -30,7 +30,7 @@ describe('F18 a result that is', () => {
     expect((await metricsOf(gateway.url))[wakeups]).toBe(2)
   })
 
-  test('for an id nobody has asked for disturbs nobody, and is not taken for an answer', async () => {
+  test('for an id that no client has asked for disturbs no request, and is not taken for an answer', async () => {
     const settings = freshSettings()
     const [redis, gateway] = [await testRedis(), await startGateway(settings)]
     await redis.set(`${settings.REDIS_PREFIX}:unknown`, '{"content":"who asked?"}', { EX: 60 })

@@ -28,13 +28,13 @@ test('a job whose only client has left is cancelled, and nothing of it is left h
   await eventually('it is cancelled', async () => (await state('l-1')) === 'cancelled')
   expect(JSON.parse((await redis.get(key('l-1'))) ?? '')).toEqual({ cancelled: true, run })
   expect(await redis.get(cancelKey(key('l-1')))).toBe(run)
-  await eventually('nobody is held', () => gateway.load().pending === 0)
+  await eventually('no request is held', () => gateway.load().pending === 0)
   await eventually('only the probe is left', () => gateway.load().subscriptions === 1)
   const { 'gateway_claims_total{result="cancelled"}': cancelled } = await metricsOf(gateway.url)
   expect(cancelled).toBe(1)
 })
 
-test('a job that somebody else still waits for goes on, here and on another replica', async () => {
+test('a job that another client still waits for keeps running, here and on another replica', async () => {
   const { settings, gateway, isPublished, state } = await scene()
   const other = await startGateway(settings)
   const here = [leavable(gateway.url, 'l-2'), leavable(gateway.url, 'l-2')] as const
@@ -78,7 +78,9 @@ test('the same request after a cancel is a new run', async () => {
   leave()
   await left
   await eventually('it is cancelled', async () => (await state('l-4')) === 'cancelled')
-  const worker = await startPlainWorker(settings, (task) => (task.run === run ? undefined : 'anew'))
-  expect((await generate(gateway.url, 'l-4', 'x')).body).toEqual({ content: 'anew' })
+  const worker = await startPlainWorker(settings, (task) =>
+    task.run === run ? undefined : 'again',
+  )
+  expect((await generate(gateway.url, 'l-4', 'x')).body).toEqual({ content: 'again' })
   expect(worker.tasks).toHaveLength(2)
 })

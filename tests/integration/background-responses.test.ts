@@ -66,7 +66,7 @@ describe('a background response', () => {
     expect((await create(hello({ background: true }))).status).toBe(200)
   })
 
-  test('that nobody looked at when it ended makes room all the same', async () => {
+  test('that no client looked at when it ended makes room all the same', async () => {
     const { create, worker } = await responseScene(sayHi, { MAX_BACKGROUND: '1' })
     await create(hello({ background: true }))
     await eventually('the worker has answered', () => worker.jobs.length === 1)

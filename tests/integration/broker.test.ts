@@ -61,7 +61,7 @@ describe('the queue', () => {
 })
 
 describe('a deleted queue', () => {
-  test('is not ready, is told as it is, and is declared again', async () => {
+  test('is not ready, is reported as it is, and is declared again', async () => {
     const settings = freshSettings()
     const gateway = await startGateway(settings)
     const channel = await testChannel()
@@ -165,7 +165,7 @@ describe('a lost broker', () => {
     )
   })
 
-  test('a blip is passed over: nobody is refused', async () => {
+  test('a blip is passed over: no request is refused', async () => {
     const settings = freshSettings()
     const proxy = new LinkProxy(inject('services').RABBIT_MQ_URL)
     onTestFinished(() => proxy.close())

@@ -30,7 +30,7 @@ describe('DELETE /jobs/{id}', () => {
     expect(await redis.exists(cancelKey(key('d-1')))).toBe(1)
   })
 
-  test('an end it has had stands; an unknown one is a 404; a cancelled id runs anew', async () => {
+  test('an end it has had stands; an unknown one is a 404; a cancelled id starts a new run', async () => {
     const { gateway, answer, depth } = await jobScene()
     await submit(gateway.url, { job_id: 'd-2', content: 'x' })
     await answer('d-2', { content: 'fine' })

@@ -65,7 +65,7 @@ test('RETRY and states of the task’s own are no end; a failure has no tracebac
   expect(JSON.stringify(body)).not.toContain('canary')
 })
 
-test('a task revoked by somebody else is cancelled', async () => {
+test('a task revoked by another program is cancelled', async () => {
   const { id, take, store, gateway } = await scene()
   const waiting = generate(gateway.url, id('x'), 'x')
   await take()
@@ -73,11 +73,11 @@ test('a task revoked by somebody else is cancelled', async () => {
   expect(await waiting).toMatchObject({ status: 409, body: { code: 'job_cancelled' } })
 })
 
-test('a cancel is told to the workers; where none has ever been, nobody is told and nothing breaks', async () => {
+test('a cancel reaches the workers; where none has ever been, nothing breaks', async () => {
   const { id, channel, take, gateway } = await scene()
   await channel.deleteExchange('celery.pidbox')
-  await submit(gateway.url, { job_id: id('nobody'), content: 'x' })
-  const untold = await ask(`${gateway.url}/jobs/${id('nobody')}`, 'DELETE')
+  await submit(gateway.url, { job_id: id('no-worker'), content: 'x' })
+  const untold = await ask(`${gateway.url}/jobs/${id('no-worker')}`, 'DELETE')
   expect(untold.body.status).toBe('cancelled')
   await gateway.log.until('broker.broadcast_failed')
   await channel.assertExchange('celery.pidbox', 'fanout', { durable: false })

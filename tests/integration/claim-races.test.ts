@@ -47,7 +47,7 @@ describe('an answer belongs to its request', () => {
       const id = `h-1-${round}`
       const other = generate(slow.url, id, 'mine')
       await generate(quick.url, id, 'mine')
-      await generate(quick.url, id, 'somebody else’s')
+      await generate(quick.url, id, 'another payload')
       const { status, body } = await other
       const isTrue = body.content === 'mine' || (status === 409 && body.code === 'job_conflict')
       if (!isTrue) crossed.push(body)
@@ -93,7 +93,7 @@ describe('an answer belongs to its request', () => {
     expect((await asked).body).toEqual({ content: 'true' })
   })
 
-  test('a replay whose result is another run’s runs anew', async () => {
+  test('a replay whose result is another run’s starts a new run', async () => {
     const settings = freshSettings()
     const gateway = await startGateway(settings)
     const worker = await startPlainWorker(settings, ({ content }) => content)
@@ -108,7 +108,7 @@ describe('an answer belongs to its request', () => {
   })
 })
 
-describe('an outcome that nobody has read yet', () => {
+describe('an outcome that no request has read yet', () => {
   test('is not thrown away when the job’s life is over, and is said to have been there', async () => {
     const settings = { ...freshSettings(), JOB_TTL_S: '1', TIMEOUT: '0.3' }
     const gateway = await startGateway(settings)
@@ -125,7 +125,7 @@ describe('an outcome that nobody has read yet', () => {
   test.each([
     ['the same payload', 'x'],
     ['another payload', 'y'],
-  ])('and that nobody can read does not lock the id, for %s', async (_, content) => {
+  ])('and that is unreadable does not lock the id, for %s', async (_, content) => {
     const settings = { ...freshSettings(), TIMEOUT: '0.3' }
     const gateway = await startGateway(settings)
     await generate(gateway.url, 'h-5', 'x')
@@ -141,7 +141,7 @@ describe('an outcome that nobody has read yet', () => {
   })
 })
 
-describe('acceptance is told as it is', () => {
+describe('acceptance is reported as it is', () => {
   test('a takeover that is refused may run all the same, and keeps the claim', async () => {
     const settings = { ...freshSettings(), TIMEOUT: '1' }
     const channel = await testChannel()
@@ -186,7 +186,7 @@ describe('acceptance is told as it is', () => {
     expect((await joined).body).toEqual({ content: 'x' })
   })
 
-  test('a joiner that leaves does not vouch for a message nobody has published', async () => {
+  test('a joiner that leaves does not vouch for a message that no replica has published', async () => {
     const settings = { ...freshSettings(), TIMEOUT: '0.3' }
     const gateway = await startGateway(settings)
     await generate(gateway.url, 'h-8', 'x')
@@ -209,7 +209,7 @@ describe('acceptance is told as it is', () => {
     expect(reply.body).toMatchObject({ status: 503, code: 'acceptance_unknown', job_id: 'h-9' })
   })
 
-  test('a job that goes on after a stop is marked, and a retry elsewhere joins it at once', async () => {
+  test('a job that keeps running after a stop is marked, and a retry elsewhere joins it at once', async () => {
     const settings = freshSettings()
     const gateway = await startGateway(settings)
     const asked = generate(gateway.url, 'h-11', 'x')
@@ -221,7 +221,7 @@ describe('acceptance is told as it is', () => {
     expect(await claim.state()).toBe('published')
   })
 
-  test('a job that goes on is marked, and nobody takes it over', async () => {
+  test('a job that keeps running is marked, and no replica takes it over', async () => {
     const settings = freshSettings()
     const gateway = await startGateway(settings)
     const waiting = generate(gateway.url, 'h-10', 'x')

@@ -25,7 +25,7 @@ test('two requests of the same id and payload get the one outcome of one message
   expect(gateway.load()).toEqual({ pending: 0, subscriptions: 1 })
 })
 
-test('the first asker’s leaving strands nobody who joined', async () => {
+test('the first asker’s leaving strands no request that joined', async () => {
   const settings = freshSettings()
   const gateway = await startGateway(settings)
   const { leave, left } = leavable(gateway.url, 'b-2')
@@ -88,7 +88,7 @@ test('a result that stood there before the first request is not taken for its an
   )
   const gateway = await startGateway(settings)
   await generate(gateway.url, 'b-6', 'x')
-  // As protollm_api left them: a result without a claim, of a payload nobody knows any more.
+  // As protollm_api left them: a result without a claim, of a payload that is not known any more.
   await claimRecord(await testRedis(), `${settings.REDIS_PREFIX}:b-6`).remove()
   expect((await generate(gateway.url, 'b-6', 'x')).body).toEqual({ content: '2 x' })
 })

@@ -21,7 +21,7 @@ const engine: Engine = {
 }
 
 describe.each(names)('gateway and stub, in %s', (dialect) => {
-  test('a job is answered once, its failure is told, and the same again is replayed or runs anew', async () => {
+  test('a job is answered once, its failure is reported, and the same again is replayed or starts a new run', async () => {
     const settings = dialectSettings(dialect)
     const { gateway, id } = await both(settings, engine)
     expect(await generate(gateway.url, id('fine'), 'fine… «ИИ»')).toMatchObject({

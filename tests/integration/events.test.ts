@@ -127,7 +127,7 @@ describe('GET /jobs/{id}/events', () => {
     expect(textOf(events)).toBe('gone too')
   })
 
-  test('deltas of another run, and of a worker that was given up, are nobody’s', async () => {
+  test('deltas of another run, and of a worker that was given up, reach no reader', async () => {
     const { id, url, claim, stream, answer } = await streamScene()
     const ours = (await claim(id).run()) as string
     await stream(id, { text: 'foreign ', run: 'an earlier one' })
@@ -159,7 +159,7 @@ describe('GET /jobs/{id}/events', () => {
     expect(textOf([events[1] as SseEvent, ...(await resumed.all())])).toBe('Bonjour tout le monde')
   })
 
-  test('a job whose life ends is told so to who follows it', async () => {
+  test('the readers of a job hear that its life has ended', async () => {
     const { gateway } = await jobScene()
     const { body } = await submit(gateway.url, { content: 'x', ttl: 1 })
     const events = await (await readEvents(`${gateway.url}/jobs/${body.job_id}/events`)).all()
@@ -167,13 +167,13 @@ describe('GET /jobs/{id}/events', () => {
     expect(events.at(-1)?.data.status).toBe('expired')
   })
 
-  test('whoever has all of the last run is told all of a new one', async () => {
+  test('a reader that has all of the last run gets all of a new one', async () => {
     const { gateway, answer } = await jobScene()
-    await submit(gateway.url, { job_id: 'anew', content: 'x' })
-    await submit(gateway.url, { job_id: 'anew', content: 'x' })
-    const url = `${gateway.url}/jobs/anew/events`
+    await submit(gateway.url, { job_id: 'again', content: 'x' })
+    await submit(gateway.url, { job_id: 'again', content: 'x' })
+    const url = `${gateway.url}/jobs/again/events`
     const all = (await readEvents(url, { headers: { 'last-event-id': '0-1' } })).all()
-    await answer('anew', { content: 'new' })
+    await answer('again', { content: 'new' })
     expect(kinds(await all)).toEqual(['status', 'restart', 'delta', 'done'])
   })
 
@@ -191,7 +191,7 @@ describe('GET /jobs/{id}/events', () => {
     const reader = await readEvents(`${gateway.url}/jobs/again/events`)
     const all = reader.all()
     await stream('again', { text: 'of the first' })
-    // As if its claim had been released, and somebody had asked anew.
+    // As if its claim had been released, and a client had asked again.
     await claim('again').remove()
     await submit(gateway.url, { job_id: 'again', content: 'y' })
     await answer('again', { content: 'of the second' })
@@ -200,7 +200,7 @@ describe('GET /jobs/{id}/events', () => {
     expect(textOf(events)).toBe('of the second')
   })
 
-  test('a client that leaves is let go, and its job goes on', async () => {
+  test('a client that leaves is let go, and its job keeps running', async () => {
     const { id, url, gateway } = await streamScene()
     const reader = await readEvents(url)
     await eventually('it is held', () => gateway.load().pending === 1)
@@ -210,14 +210,14 @@ describe('GET /jobs/{id}/events', () => {
     expect((await ask(`${gateway.url}/jobs/${id}`, 'GET')).body.status).toBe('queued')
   })
 
-  test('an unknown id is a 404, an event id of nobody a 422', async () => {
+  test('an unknown id is a 404, an event id of no job a 422', async () => {
     const { gateway, url } = await streamScene()
     expect((await ask(`${gateway.url}/jobs/unknown/events`, 'GET')).status).toBe(404)
     const bad = await ask(url, 'GET', undefined, { 'last-event-id': 'x y' })
     expect(bad.body.detail).toMatchObject([{ loc: ['header', 'last-event-id'] }])
     const head = await fetch(url, { method: 'HEAD' })
     expect(head.status).toBe(200)
-    await eventually('nobody is held', () => gateway.load().pending === 0)
+    await eventually('no request is held', () => gateway.load().pending === 0)
   })
 
   test('requests sent in one go on a connection that closes are let go, all of them', async () => {
@@ -247,7 +247,7 @@ describe('GET /jobs/{id}/events', () => {
     socket.destroy()
   })
 
-  test('where results cannot be received, nobody is told to wait for them', async () => {
+  test('where results cannot be received, no client has to wait for them', async () => {
     const { settings, gateway, id } = await streamScene()
     const proxy = new LinkProxy(settings.REDIS_URL as string)
     onTestFinished(() => proxy.close())

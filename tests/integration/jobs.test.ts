@@ -115,7 +115,7 @@ describe('POST /jobs', () => {
     expect(await depth()).toBe(1)
   })
 
-  test('an id made of an Idempotency-Key stands for its payload alone, whoever names it', async () => {
+  test('an id made of an Idempotency-Key stands for its payload alone, also where a client names it', async () => {
     const { gateway, answer } = await jobScene()
     const headers = { 'idempotency-key': 'order 9' }
     const { body } = await submit(gateway.url, { content: 'x' }, headers)
@@ -132,7 +132,7 @@ describe('POST /jobs', () => {
     expect(again.body).toMatchObject({ job_id, outcome: { content: 'fine' } })
   })
 
-  test('what has ended is told at once, also to who does not wait', async () => {
+  test('the end is answered at once, also to a client that does not wait', async () => {
     const { gateway, answer } = await jobScene()
     const headers = { 'idempotency-key': 'order 8' }
     const { body } = await submit(gateway.url, { content: 'x' }, headers)
@@ -145,7 +145,7 @@ describe('POST /jobs', () => {
     }
   })
 
-  test('a job that expires while it is waited for is told as such', async () => {
+  test('a job that expires while it is waited for is answered as such', async () => {
     const { gateway } = await jobScene()
     const over = await submit(gateway.url, { content: 'x', ttl: 1 }, { prefer: 'wait=9' })
     expect({ status: over.status, state: over.body.status }).toEqual({
@@ -220,9 +220,9 @@ describe('GET /jobs/{id}', () => {
     expect(other.load()).toEqual({ pending: 0, subscriptions: 1 })
   })
 
-  test('an id that nobody has asked for is a 404, as is what no id can be', async () => {
+  test('an id that no client has asked for is a 404, as is what no id can be', async () => {
     const { gateway, redis, key } = await jobScene()
-    await redis.set(key('orphan'), '{"content":"of nobody"}')
+    await redis.set(key('orphan'), '{"content":"of no job"}')
     for (const id of ['unknown', 'orphan', 'a%20b', '%7Bx%7D']) {
       const { status, body } = await ask(`${gateway.url}/jobs/${id}`, 'GET')
       expect({ status, code: body.code }).toEqual({ status: 404, code: 'not_found' })

@@ -29,7 +29,7 @@ describe('Prefer on the seed’s routes', () => {
     await eventually('it is held', () => claim('p-1').run())
     leave()
     expect(await left).toBe('left')
-    await eventually('nobody waits', () => gateway.load().pending === 0)
+    await eventually('no request waits', () => gateway.load().pending === 0)
     expect((await ask(`${gateway.url}/jobs/p-1`, 'GET')).body.status).toBe('queued')
     await answer('p-1', { content: 'fine' })
     expect((await ask(`${gateway.url}/jobs/p-1`, 'GET')).body.status).toBe('succeeded')

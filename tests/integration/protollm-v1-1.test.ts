@@ -85,7 +85,7 @@ test('pending and in_progress are told as they happen, by view and by events', a
   expect(told.at(-1)?.[0]).toBe('done')
 })
 
-test('a claim whose replica died before the publish is taken over, though a status stands there', async () => {
+test('a claim whose replica died before the publish is taken over, although its status exists', async () => {
   const { id, take, claim, answer, view, gateway } = await scene()
   const body = { job_id: id('x'), content: 'x' }
   await submit(gateway.url, body)
@@ -122,7 +122,7 @@ test('a publish that is refused leaves the status for the message of an earlier 
   await ask(`${gateway.url}/jobs/${id('x')}`, 'DELETE')
   await channel.cancel(consumerTag)
   const workers = `gateway_queue_workers{queue="${settings.QUEUE_NAME}"}`
-  await eventually('nobody works on the queue', async () => {
+  await eventually('the queue has no worker', async () => {
     return (await metricsOf(gateway.url))[workers] === 0
   })
   expect((await generate(gateway.url, id('x'), 'x')).body.code).toBe('no_workers')

@@ -236,7 +236,7 @@ describe('a lost link', () => {
     expect((await generate(gateway.url, 'd-5', 'x')).body).toEqual({ content: 'x' })
   })
 
-  test('a subscription that nobody wants any more after a reconnect is ended', async () => {
+  test('a subscription that no request wants any more after a reconnect is ended', async () => {
     const log = createLog('silent')
     const proxy = new LinkProxy(inject('services').REDIS_URL)
     onTestFinished(() => proxy.close())

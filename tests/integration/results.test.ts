@@ -16,7 +16,7 @@ describe('a large result', () => {
     expect(reply.body.content === content).toBe(true)
   })
 
-  test('on a slow link holds up nobody else', async () => {
+  test('on a slow link holds up no other request', async () => {
     const settings = freshSettings()
     const proxy = new LinkProxy(inject('services').REDIS_URL)
     onTestFinished(() => proxy.close())

@@ -20,7 +20,7 @@ async function scene() {
   const other = await startGateway(settings)
   const key = statusKey(id('x'))
   const status = () => redis.get(key)
-  /** As the worker of protollm 1.1 writes it: anew, and without a time to live. */
+  /** As the worker of protollm 1.1 writes it: again, and without a time to live. */
   const tell = async (name: string): Promise<string> => {
     const fields = { status: name, last_update: 'by the worker', status_message: null }
     const value = JSON.stringify({ ...fields, is_completed: name === 'completed', error: null })

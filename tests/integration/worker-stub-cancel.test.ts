@@ -52,7 +52,7 @@ describe('cancel', () => {
     expect(await log.until('job.cancelled', 1_000)).toMatchObject({ job: 'c-3' })
     expect(await result('c-2')).toMatchObject({ content: `echo: ${'word '.repeat(12)}` })
     expect(log.named('job.cancelled')).toHaveLength(1)
-    // After its end there is nobody to hear it.
+    // After its end there is no run to hear it.
     await eventually('it listens no more', async () => (await listeners('c-2')) === 0)
     await cancel('c-2', 'run-1')
     expect(await result('c-2')).toHaveProperty('content')

@@ -13,7 +13,7 @@ describe('the stub', () => {
     expect(await redis.ttl(key('f-1'))).toBeGreaterThan(40)
   })
 
-  test('serves a gateway that knows no runs, over whatever stands there', async () => {
+  test('serves a gateway that knows no runs, over the value that is there', async () => {
     const { settings, redis, key, send } = await workerScene()
     await redis.set(key('f-2'), '{"content":"of an earlier job"}')
     await startWorker(settings)
@@ -43,7 +43,7 @@ describe('the stub', () => {
     expect(await redis.get(key('f-3'))).toBe('{"content":"first"}')
   })
 
-  test('drops a message it cannot read, and goes on', async () => {
+  test('drops a message it cannot read, and takes the next', async () => {
     const { settings, channel, send, result, acknowledgedBy } = await workerScene()
     const { worker } = await startWorker(settings)
     channel.sendToQueue(settings.QUEUE_NAME, Buffer.from('canary'))

@@ -43,13 +43,13 @@ describe('requests held at once', () => {
     expect(isOwnAnswer.map((isOwn, index) => isOwn !== isRefusal[index])).not.toContain(false)
     expect(isRefusal.filter(Boolean).length).toBeGreaterThan(100)
     expect(most).toBe(50)
-    await eventually('nobody is held', () => gateway.load().pending === 0)
+    await eventually('no request is held', () => gateway.load().pending === 0)
     await eventually('only the probe is subscribed', () => gateway.load().subscriptions === 1)
     const channel = await testChannel()
     expect((await channel.checkQueue(settings.QUEUE_NAME)).messageCount).toBe(0)
   })
 
-  test('one too many is told to come back, and is taken when there is room', async () => {
+  test('one too many is refused for now, and is taken when there is room', async () => {
     const settings = { ...freshSettings(), MAX_PENDING: '2' }
     const gateway = await startGateway(settings)
     const gate = closedGate()

@@ -58,7 +58,7 @@ test('no line and no answer says a password that was refused by its server', asy
   }
 })
 
-/** What it is told that reads these settings. */
+/** What the program prints that reads these settings. */
 function complaint(read: (env: Settings) => unknown, settings: Settings): string {
   try {
     read(settings)

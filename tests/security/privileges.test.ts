@@ -20,7 +20,7 @@ import type { Settings } from '../support/scene.ts'
 
 /** Dialects with keys of their own. */
 const OTHERS = ['protollm-v1.1', 'celery-v2']
-/** Nobody takes jobs from it. */
+/** No worker takes jobs from it. */
 const IDLE = 'llm-api-idle'
 const WORKERS = 'llm-api:@workers'
 const TO_IDLE = `/generate?queue_name=${IDLE}`
@@ -181,7 +181,7 @@ async function unansweredJobs({ gateway, admin, channel, url }: Scene): Promise<
 async function refusedJobs({ url, channel }: Scene, queueType: string): Promise<void> {
   const isQuorum = queueType === 'quorum'
   await channel.consume(IDLE, (message) => message && channel.nack(message, false, false))
-  // What is refused in a classic queue is gone, and nobody is told.
+  // What is refused in a classic queue is gone, and no program hears of it.
   const { code } = (await post(url, TO_IDLE, jobOf('p-8'))).body
   expect(code).toBe(isQuorum ? 'worker_failed' : 'timed_out')
   await channel.deleteQueue(IDLE)

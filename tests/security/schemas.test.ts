@@ -69,7 +69,7 @@ test.each([
   async (path, body, task) => {
     const { gateway, published } = await scene()
     const reply = await post(gateway.url, path, body)
-    // Neither do the fields that nobody asked a worker for.
+    // Neither do the fields that no client asked a worker for.
     expect({ status: reply.status, body: reply.body }).toEqual({
       status: 200,
       body: { content: 'fine' },
@@ -105,7 +105,7 @@ test('a name of a prototype is an id, a role and a text like any other', async (
     expect(reply.body).toEqual({ content: 'fine' })
     expect(JSON.parse(published.at(-1) ?? '')).toEqual(taskOf(name, DEFAULTS, messages))
   }
-  await eventually('nobody is held', () => gateway.load().pending === 0)
+  await eventually('no request is held', () => gateway.load().pending === 0)
   expectNoPollution()
 })
 

@@ -77,7 +77,7 @@ test('a tunnel is refused', async () => {
   expect(client.received).toBe('')
 })
 
-test('two requests that nobody could take for one are two, or the tests above would see nothing', async () => {
+test('two requests that no server could take for one are two, or the tests above would see nothing', async () => {
   const { send } = await scene()
   const { client, seen } = await send(TWO_JOBS)
   expect(seen.published).toEqual(['outer', 'smuggled'])

@@ -12,7 +12,7 @@ import type { JobRecordsOptions } from '../../src/redis/record/job-records.ts'
 export const KEEP_MS = 20_000
 export const JOB_TTL_MS = 10_000
 
-/** A success that was read now, of which no client is told when it was. */
+/** A success that was read now, of which no client learns when it was. */
 export const success = () => ({ kind: 'succeeded', finishedAt: Date.now(), isTold: false }) as const
 
 export interface RecordSceneOptions {

@@ -43,7 +43,7 @@ export class LinkProxy {
   readonly #sockets = new Map<Socket, () => string>()
   faults: LinkFaults = { toServer: {}, toClient: {} }
   faultsOf: (firstBytes: string) => LinkFaults = () => this.faults
-  /** Sees what clients say, before it goes on. */
+  /** Sees what clients say, before it is passed on. */
   onBytes: (chunk: Buffer, client: Socket) => void = () => {}
   readonly #awaited = new Set<(said: string) => void>()
 

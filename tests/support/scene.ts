@@ -15,7 +15,7 @@ import type { ClaimRecord } from './record.ts'
 
 export type Settings = Record<string, string>
 
-/** Settings of a test's own: its queue and keys meet nobody else's. */
+/** Settings of a test's own: its queue and keys are no other test's. */
 export function freshSettings(): Settings & { QUEUE_NAME: string; REDIS_PREFIX: string } {
   const id = randomUUID().slice(0, 8)
   return {

@@ -18,7 +18,7 @@ export async function ownRedis(...args: readonly string[]): Promise<Server> {
   return redis
 }
 
-/** A RabbitMQ of the test's own, to be killed and frozen; whoever starts it closes it and its keeper. */
+/** A RabbitMQ of the test's own, to be killed and frozen; the test that starts it closes it and its keeper. */
 export async function ownRabbitmq(
   moreConf: readonly string[] = [],
 ): Promise<Server & { readonly keeper: Keeper }> {

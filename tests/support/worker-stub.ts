@@ -37,7 +37,7 @@ export async function redisProxy(): Promise<LinkProxy> {
   return proxy
 }
 
-/** The stub in this process, consuming; its subscriptions go by way of `subscriberUrl`. Closed after the test. */
+/** The stub in this process, consuming; its subscriptions go through `subscriberUrl`. Closed after the test. */
 export async function startWorker(
   settings: Settings,
   engine: Engine = echoAt(0),

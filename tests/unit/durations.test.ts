@@ -61,7 +61,7 @@ describe('a claim', () => {
 })
 
 describe('the broker', () => {
-  test('is known to be silent before a request is told that its acceptance is unknown', () => {
+  test('is known to be silent before a request is answered that its acceptance is unknown', () => {
     expect(CONFIRM_WITHIN_MS).toBeGreaterThan(CONFIRM_DEADLINE_MS)
     // Its heartbeat gives it up after two to three intervals.
     expect(CONFIRM_WITHIN_MS).toBeGreaterThanOrEqual(3 * HEARTBEAT_S * 1_000)

@@ -17,7 +17,7 @@ function besides(name: string): Env {
   if (name.startsWith('REDIS_PREFIX_FOR') || name === 'BASE_PRIORITY') {
     return { DIALECT: 'protollm-v1.1' }
   }
-  // A Service of Kubernetes is told from a port of ours by the host beside it.
+  // A Service of Kubernetes differs from a port of ours by the host beside it.
   if (name.endsWith('_PORT')) return { [name.replace('_PORT', '_HOST')]: 'host' }
   if (name === 'DELIVERY_LIMIT') return { QUEUE_TYPE: 'quorum' }
   return {}

@@ -44,7 +44,7 @@ test('gateways and stubs of both versions share 300 jobs at 16 in flight, each u
 })
 
 describe('the workers first, then the gateways', () => {
-  test('the new gateway does not know the jobs of the old one, runs them anew for the same requests, and answers', async () => {
+  test('the new gateway does not know the jobs of the old one, starts new runs for the same requests, and answers', async () => {
     const more = { ECHO_TOKENS_PER_S: '100', WORKER_CONCURRENCY: '1', STOP_GRACE_S: '0' }
     const { settings, old, young } = await startBoth(more)
     const stub = await startWorkerProgram(settings, now.worker)

@@ -1,63 +1,9 @@
-import { JOB_ID, OUTCOME_HEADERS, body, header, json, text } from '../openapi/openapi-parts.ts'
+import { OUTCOME_HEADERS, body, json } from '../openapi/openapi-parts.ts'
+import { FAILURES, IGNORED, JOB_HEADERS, error } from './openai-failures.ts'
 import { CHAT, COMPLETIONS, EMBEDDINGS } from './openai-request.ts'
-import { IDEMPOTENCY_KEY } from './openai-headers.ts'
 import { OPENAI_SCHEMAS, requestSchemas, schemaRef } from './openai-schemas.ts'
-import type { Answer, Contract, JsonObject, Operation } from '../openapi/openapi-parts.ts'
+import type { Contract, Operation } from '../openapi/openapi-parts.ts'
 import type { OpenAiOptions } from './openai-options.ts'
-
-const IGNORED = {
-  'x-ignored-parameters': {
-    description: 'Fields of the body that had no effect, where the worker takes only text',
-    schema: text('^[A-Za-z0-9_.%\\[\\], -]+$'),
-  },
-}
-const NO_RETRY = {
-  'x-should-retry': {
-    description: 'The job runs or has ended: the same request again would not help',
-    schema: { const: 'false' },
-  },
-}
-const RETRY_AFTER = {
-  'retry-after': {
-    description: 'Seconds',
-    required: true,
-    schema: { type: 'integer', minimum: 1 },
-  },
-}
-
-function error(description: string, headers: JsonObject = {}): Answer {
-  const jobId = { 'x-job-id': { ...JOB_ID['x-job-id'], required: false } }
-  return json(description, schemaRef('OpenAiError'), { ...jobId, ...headers })
-}
-
-const FAILURES: Record<string, Answer> = {
-  400: error('The request cannot be followed: see `param`. Or the engine says so'),
-  404: error('There is no such model'),
-  409: error('The job was cancelled', NO_RETRY),
-  413: error('The body is too large'),
-  415: error('The content type is not JSON'),
-  422: error('The Idempotency-Key was used for another payload. Or the engine says so'),
-  429: error('The engine takes no more requests now', RETRY_AFTER),
-  500: error('A fault of the gateway or of the engine'),
-  502: error('The worker reported a failure, or its result cannot be read'),
-  503: error('The job was not accepted, or may have been: see `code`', RETRY_AFTER),
-  504: error('No outcome in time. The same request within 60 s joins the job', NO_RETRY),
-  '4XX': error('As the engine answered'),
-  '5XX': error('As the engine answered'),
-}
-
-const PARAMETERS = [
-  header(
-    'Idempotency-Key',
-    'The same key with the same payload joins the job or gets its outcome. With another payload it is a 422',
-    { pattern: IDEMPOTENCY_KEY.source },
-  ),
-  header(
-    'x-stainless-timeout',
-    'Seconds that the client waits. It is answered before. What is no number has no effect',
-    { examples: ['60'] },
-  ),
-]
 
 interface Described {
   readonly operationId: string
@@ -78,7 +24,7 @@ function operation(of: Described): Record<string, Operation> {
       operationId,
       summary,
       tags: ['openai'],
-      parameters: PARAMETERS,
+      parameters: JOB_HEADERS,
       requestBody: body(schemaRef(request), example),
       responses: { 200: { ...answer, content }, ...FAILURES },
     },

@@ -13,19 +13,24 @@ const STREAM = {
     description: 'Of `stream`: with `include_usage` true, the last chunk has the usage',
   },
 }
-const SERVICE_TIER = {
+export const SERVICE_TIER = {
   description:
     '`flex`, `default`, `auto` or `priority`: how soon the job is taken from a queue that has priorities',
 }
 
-/** Only what the gateway itself checks. All else is the engine's to take or refuse. */
-function requestWith(mustName: boolean, more: JsonObject): JsonObject {
+export function modelSchema(mustName: boolean): JsonObject {
   const description = 'One of GET /v1/models. It may be left out where there is only one'
   const type = mustName ? { type: 'string', minLength: 1 } : { type: ['string', 'null'] }
+  return { description, ...type }
+}
+
+/** Only what the gateway itself checks. All else is the engine's to take or refuse. */
+function requestWith(mustName: boolean, more: JsonObject): JsonObject {
+  const model = modelSchema(mustName)
   return {
     type: 'object',
     description: 'Further fields go to the engine as they are',
-    properties: { model: { description, ...type }, ...STREAM, service_tier: SERVICE_TIER, ...more },
+    properties: { model, ...STREAM, service_tier: SERVICE_TIER, ...more },
     ...(mustName && { required: ['model'] }),
   }
 }

@@ -4,8 +4,10 @@ import { modelsRoutes } from './models-routes.ts'
 import { answerOpenAiError } from './openai-errors.ts'
 import { openAiContract } from './openai-openapi.ts'
 import { openAiRoutes } from './openai-routes.ts'
+import { responsesContract } from './responses/responses-openapi.ts'
 import { responsesRoutes } from './responses/responses-routes.ts'
 import type { HttpEnv } from '../context.ts'
+import type { Contract } from '../openapi/openapi-parts.ts'
 import type { Surface } from '../surface.ts'
 import type { OpenAiOptions } from './openai-options.ts'
 
@@ -18,7 +20,12 @@ export function openAiSurface(options: OpenAiOptions): Surface {
       .route('/', openAiRoutes(budgeted))
       .route('/', responsesRoutes(budgeted))
       .route('/', modelsRoutes(options)),
-    contract: openAiContract(options),
+    contract: joined([openAiContract(options), responsesContract(options)]),
     answerError: answerOpenAiError(options.log),
   }
 }
+
+const joined = (contracts: readonly Contract[]): Contract => ({
+  paths: Object.assign({}, ...contracts.map(({ paths }) => paths)),
+  schemas: Object.assign({}, ...contracts.map(({ schemas }) => schemas)),
+})

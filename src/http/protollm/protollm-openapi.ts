@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { BOOLEAN_SCHEMA } from '../native/boolean.ts'
+import { BOOLEAN_SCHEMA } from '../boolean.ts'
 import {
   ACCEPTED,
   APPLIED,

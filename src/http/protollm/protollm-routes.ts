@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { GatewayError } from '../../errors.ts'
 import { clientOf, preferenceIn, replayed, serverTiming } from '../context.ts'
 import { accepted, viewAfter } from '../native/accepted.ts'
-import { booleanOf } from '../native/boolean.ts'
+import { booleanOf } from '../boolean.ts'
 import { jobEvents } from '../native/job-events.ts'
 import {
   JobId,

@@ -87,7 +87,7 @@ describe('F27 a process in need', () => {
     })
   })
 
-  test('with nowhere to log it goes on', async () => {
+  test('with nowhere to log it keeps running', async () => {
     const settings = { ...freshSettings(), API_PORT: String(await freePort()) }
     await startPlainWorker(settings, ({ content }) => content)
     const full = openSync('/dev/full', 'w')

@@ -62,7 +62,7 @@ describe('F13 a Redis out of memory', () => {
 })
 
 describe('F14 a Redis that evicts', () => {
-  test('hangs nobody: what is gone is a 504, and runs anew', async () => {
+  test('hangs no request: what is gone is a 504, and runs again', async () => {
     // A claim that stays while its result goes is believed as long as its job may live.
     const settings = { TIMEOUT: '2', JOB_TTL_S: '4' }
     const { admin, settle } = await scene({ settings })

@@ -97,7 +97,7 @@ export async function startFaultScene(options: FaultOptions = {}): Promise<Fault
 /** What no fault may bring about. */
 export const NO_HARM = { lost: 0, crossed: 0, hung: 0, unexpected: 0, changed: 0 } as const
 
-/** Nobody held, no subscription but the probe's, no timer of a request: I7. */
+/** No request held, no subscription but the probe's, no timer of a request: I7. */
 export async function nothingLeft(url: string): Promise<void> {
   await eventually(
     'nothing is left of any request',
@@ -116,7 +116,7 @@ export async function nothingLeft(url: string): Promise<void> {
 /** Watchdogs, heartbeats, probe, queue watch, sweep, the server's own check: with room for a probe's deadline and keep-alive. */
 const STANDING_TIMERS = 16
 
-/** No prompt, answer or password in any line (I10), and no promise that nobody awaited. */
+/** No prompt, answer or password in any line (I10), and no promise without an await. */
 export function expectSilence(log: Lines): void {
   expect(log.named('program.unhandled_rejection')).toEqual([])
   const text = log.all.map((line) => JSON.stringify(line)).join('\n')

@@ -14,7 +14,7 @@ export type ReportLine =
       readonly unit?: string
     }
 
-/** Adds a line to the report of this run, if somebody keeps one. */
+/** Adds a line to the report of this run, if there is one. */
 export function report(line: ReportLine): void {
   const { INTEROP_REPORT } = process.env
   if (INTEROP_REPORT) appendFileSync(INTEROP_REPORT, `${JSON.stringify(line)}\n`)

@@ -48,7 +48,7 @@ function summary(lines: readonly ReportLine[]): string {
     const each = Object.entries(outcomes).map(([outcome, count]) => `${count} × ${outcome}`)
     return `${program}\n  ${total} ${units.get(program)}: ${each.join(', ')}`
   })
-  const to = rows.length === 0 ? 'Spoken to: nobody' : 'Spoken to:'
+  const to = rows.length === 0 ? 'Spoken to: no program' : 'Spoken to:'
   return ['', to, ...rows.toSorted(), ...others, ''].join('\n')
 }
 

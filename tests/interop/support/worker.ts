@@ -58,7 +58,7 @@ export async function startRealWorker(
   }
 }
 
-/** Everything a real program is told by its environment. */
+/** The whole environment of a real program. */
 function forPython(settings: Settings): Settings {
   const rabbit = new URL(settings.CELERY_BROKER_URL ?? settings.RABBIT_MQ_URL ?? '')
   const redis = new URL(settings.CELERY_RESULT_BACKEND ?? settings.REDIS_URL ?? '')

@@ -1,4 +1,4 @@
-"""examples/worker.py, unmodified, with a model that also fails and goes on for ever when its prompt says so.
+"""examples/worker.py, unmodified, with a model that also fails and runs for ever when its prompt says so.
 
 With DIES in its environment the process ends right after it has written a result.
 """

@@ -1,7 +1,7 @@
 """The model of every worker here: it does at once what its prompt says.
 
 A language model would prove nothing more about the wire. Each start
-is told on standard output, so that a test knows what has begun and in which
+is written to standard output, so that a test knows what has begun and in which
 process.
 """
 

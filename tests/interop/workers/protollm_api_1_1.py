@@ -1,4 +1,4 @@
-"""The worker of protollm-api 1.1, unmodified, with a model that does what it is told.
+"""The worker of protollm-api 1.1, unmodified, with a model that does what its prompt says.
 
 It consumes in a thread of its own, which keeps the process alive.
 """

@@ -1,4 +1,4 @@
-"""The worker of protollm-worker 1.0, unmodified, with a model that does what it is told.
+"""The worker of protollm-worker 1.0, unmodified, with a model that does what its prompt says.
 
 1.0.0 takes its settings one by one, later ones in a Config: the constructor
 tells which it is.

@@ -134,8 +134,8 @@ export const NO_JOBS: readonly (readonly [what: string, bytes: string, status: n
   ['no path', hidden('POST * HTTP/1.1'), 400],
 ]
 
-/** Front ends of that age do not know chunks: whoever gets them may not read on behind them. */
+/** Front ends of that age do not know chunks: a server that gets them may not read on behind them. */
 export const CHUNKS_OF_HTTP_1_0 = inChunks('Connection: keep-alive').replace('/1.1', '/1.0')
 
-/** Two jobs that nobody could take for one. */
+/** Two jobs that no server could take for one. */
 export const TWO_JOBS = job(LENGTH) + INNER

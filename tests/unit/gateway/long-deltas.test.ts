@@ -72,7 +72,7 @@ describe('a text that is longer than a delta may be', () => {
     expect(deltasOf(await replay(stream, succeeded(text)))).toEqual([{ kind: 'delta', id, text }])
   })
 
-  test('is begun anew for a client that has the beginning of another one', async () => {
+  test('is begun again for a client that has the beginning of another one', async () => {
     const [, piece] = deltasOf(await replay(new MemoryStream(), succeeded(longText('old'))))
     const view = succeeded(longText('new'))
     const [first, ...rest] = await replay(new MemoryStream(), view, piece?.id)
@@ -82,7 +82,7 @@ describe('a text that is longer than a delta may be', () => {
     expect(ended.map(({ kind }) => kind)).toEqual(['restart', 'done'])
   })
 
-  test('is begun anew where the entry is not there, or is shorter', async () => {
+  test('is begun again where the entry is not there, or is shorter', async () => {
     const stream = new MemoryStream()
     const id = stream.append({ text: 'short' })
     for (const last of [`${id}:5`, `${id}:8192`, '17-0:3', '0-0:1', '0-1:1']) {

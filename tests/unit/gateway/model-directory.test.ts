@@ -283,7 +283,7 @@ describe('what Redis remembers', () => {
     ])
   })
 
-  test('is told as new only when something of it is new', () => {
+  test('is reported as new only when something of it is new', () => {
     const { hear, pass } = directoryScene()
     expect(hear(said('w', ['a']))).toBe(true)
     pass(RENEW_MS)

@@ -33,7 +33,7 @@ describe('words that cross', () => {
     expect(served()).toEqual(['c'])
   })
 
-  test('the stop of a name that nobody has changes nothing', () => {
+  test('the stop of a name that no worker has changes nothing', () => {
     const { hear, stop, served } = directoryScene()
     hear(said('w', ['a']))
     stop('x')
@@ -105,7 +105,7 @@ describe('the hash, read on a connect', () => {
     expect(served()).toEqual(['b'])
   })
 
-  test('brings all back after an outage in which nobody was heard', () => {
+  test('brings all back after an outage in which no worker was heard', () => {
     const { hear, read, pass, served } = directoryScene()
     hear(said('w', ['a']))
     pass(60_000)
@@ -114,7 +114,7 @@ describe('the hash, read on a connect', () => {
     expect(served()).toEqual(['a'])
   })
 
-  test('that was lost with Redis ends nobody who was heard in the last 12 s', () => {
+  test('that was lost with Redis ends no worker that was heard in the last 12 s', () => {
     const { directory, hear, read, pass, served } = directoryScene()
     hear(said('w', ['a']))
     directory.recall(directory.toRemember())

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { EVENT_ID, positionOf } from '../../../src/gateway/event-log.ts'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { createApp } from '../../../src/http/app.ts'
-import { booleanOf } from '../../../src/http/native/boolean.ts'
+import { booleanOf } from '../../../src/http/boolean.ts'
 import { STATUS } from '../../../src/http/errors.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
 import { limits, noGateway, v1 } from '../../support/app.ts'
@@ -152,7 +152,7 @@ describe('/openapi.json', () => {
     }
   })
 
-  test('leads from every job to how it stands, to its events and to its end', () => {
+  test('leads from every job and every response to all that can be done with it', () => {
     const linked = operations.flatMap(({ operationId, responses }) =>
       Object.entries(responses).map(([status, { links = {} }]) => {
         for (const link of Object.values(links)) {
@@ -164,11 +164,21 @@ describe('/openapi.json', () => {
     )
     const told = linked.filter(([, to]) => to?.length !== 0)
     const everything = ['job', 'cancel_job', 'job_events']
+    const ofResponses = [
+      'retrieve_response',
+      'cancel_response',
+      'delete_response',
+      'list_input_items',
+    ]
     const expected = [
       ...['generate', 'chat_completion', 'submit_job'].flatMap((id) =>
         [200, 202, 504].map((status) => [`${id} ${status}`, everything]),
       ),
       ...everything.map((id) => [`${id} 200`, everything]),
+      // What was deleted leads nowhere.
+      ...['create_response', ...ofResponses]
+        .filter((id) => id !== 'delete_response')
+        .map((id) => [`${id} 200`, ofResponses]),
     ]
     expect(Object.fromEntries(told)).toEqual(Object.fromEntries(expected))
   })

@@ -114,7 +114,7 @@ describe('content', () => {
     expect(await answerOf([text], { 'content-type': 'application/json' })).toMatchObject(hello)
   })
 
-  test('is told once where the last chunk repeats it as a message', async () => {
+  test('is passed on once where the last chunk repeats it as a message', async () => {
     const last = event({
       choices: [{ delta: {}, message: { content: 'Hello' }, finish_reason: 'stop' }],
     })

@@ -120,7 +120,7 @@ describe('the time of a job', () => {
     ]) {
       const { url, requests } = await upstream(respond)
       const abort = new AbortController()
-      const reason = new Error('nobody wants it')
+      const reason = new Error('no client wants it')
       const running = ask(url, {}, abort.signal)
       await eventually('it is asked', () => requests.length === 1)
       abort.abort(reason)

@@ -4,7 +4,7 @@ import { C, D, F, HELLO, answerOf, whole } from '../../support/upstream.ts'
 
 const hello = { kind: 'succeeded', content: 'Hello' }
 
-describe('the form of an answer is told by what it is', () => {
+describe('the form of an answer follows from what it is', () => {
   const types = [
     'application/json',
     'text/plain',

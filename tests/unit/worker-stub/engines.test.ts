@@ -168,7 +168,7 @@ describe('openai engine', () => {
       response.write(chunk({ delta: { content: 'Hel' } }))
     })
     const abort = new AbortController()
-    const reason = new Error('nobody wants it')
+    const reason = new Error('no client wants it')
     const running = openaiEngine({ url: host }).run(job, abort.signal, () => abort.abort(reason))
     await expect(running).rejects.toBe(reason)
     await eventually('the server sees it', () => isClosed, 1_000)

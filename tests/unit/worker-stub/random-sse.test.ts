@@ -113,7 +113,7 @@ describe('random streams', () => {
     expect(events).toBeGreaterThan(STREAMS)
   }, 120_000)
 
-  test('an event is told with its blank line, and not only when more comes', () => {
+  test('an event is passed on with its blank line, and not only when more comes', () => {
     for (const end of ['\n', '\r\n', '\r']) {
       const told: string[] = []
       const reader = new SseReader({ onEvent: (_, data) => told.push(data), onJson: () => {} })

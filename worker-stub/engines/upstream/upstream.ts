@@ -28,7 +28,7 @@ export interface Call {
   readonly body: string
   /** How many choices the answer is to have. */
   readonly choices?: number
-  /** Nobody wants the answer any more: the connection is closed, by which such a server knows to stop. */
+  /** No client wants the answer any more: the connection is closed, by which such a server knows to stop. */
   readonly signal: AbortSignal
   /** All tries and the whole answer have this long. */
   readonly lifeMs: number

@@ -102,7 +102,7 @@ function* placedItems(
   conversationOf(earlier, input)
   for (const item of earlier) yield { item, path: 'previous_response_id' }
   const isList = Array.isArray(fields.input)
-  // Few requests have a part that goes on as source text, and to cut a long list takes time.
+  // Few requests have a part that is sent on as source text, and to cut a long list takes time.
   let elements: readonly string[] | undefined
   const sourceOf = (at: number) => (elements ??= elementsOf(sources.get('input') ?? '[]'))[at]
   for (const [at, item] of input.entries()) {

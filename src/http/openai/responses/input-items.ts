@@ -10,23 +10,22 @@ export interface ItemList {
   readonly has_more: boolean
 }
 
-/** As the address has them: text, or not there. */
+/** As the address has them: text, or absent. */
 export interface ItemQuery {
   readonly limit?: string | undefined
   readonly order?: string | undefined
   readonly after?: string | undefined
 }
 
-const DEFAULT_LIMIT = 20
-const MAX_LIMIT = 100
+export const DEFAULT_LIMIT = 20
+export const MAX_LIMIT = 100
+export const ORDERS: readonly string[] = ['asc', 'desc']
 
 /** A page of the items. The newest one is first unless the order is `asc`. */
 export function listItems(items: readonly Item[], query: ItemQuery): ItemList {
   const limit = limitOf(query.limit)
   const { order = 'desc', after } = query
-  if (order !== 'asc' && order !== 'desc') {
-    throw invalidValue('order', 'order must be asc or desc')
-  }
+  if (!ORDERS.includes(order)) throw invalidValue('order', 'order must be asc or desc')
   const ordered = order === 'asc' ? items : items.toReversed()
   const start = after === undefined ? 0 : 1 + ordered.findIndex(({ id }) => id === after)
   if (after !== undefined && start === 0) {

@@ -29,7 +29,7 @@ export interface ResponseRequest {
 export const LOGPROBS = 'message.output_text.logprobs'
 
 /** Neither a worker nor the gateway has what these refer to, and an answer without it would be wrong. */
-const REFUSED = ['conversation', 'prompt', 'context_management']
+export const REFUSED = ['conversation', 'prompt', 'context_management']
 const FLAGS = ['background', 'stream', 'store']
 const TEXTS = ['previous_response_id', 'instructions']
 const OBJECTS = ['text', 'reasoning', 'metadata']
@@ -93,9 +93,9 @@ function check(fields: Fields, name: string, form: string, isRight: (value: unkn
   if (value !== null && !isRight(value)) throw invalidValue(name, `${name} must be ${form}`)
 }
 
-const MAX_PAIRS = 16
-const MAX_KEY = 64
-const MAX_VALUE = 512
+export const MAX_PAIRS = 16
+export const MAX_KEY = 64
+export const MAX_VALUE = 512
 
 function checkMetadata(metadata: Fields): void {
   const pairs = Object.entries(metadata)

@@ -1,14 +1,16 @@
 import { Hono } from 'hono'
 import { OWNER } from '../../../job.ts'
+import { booleanOf } from '../../boolean.ts'
 import { clientOf } from '../../context.ts'
 import { sendEvents } from '../../sse.ts'
-import { OpenAiError, openAiErrorOf } from '../openai-errors.ts'
+import { OpenAiError, invalidValue, openAiErrorOf } from '../openai-errors.ts'
 import { RESPONSES } from '../openai-request.ts'
 import { createResponse, untilEnded } from './create-response.ts'
 import { listItems } from './input-items.ts'
 import { ResponseWriter } from './response-writer.ts'
 import {
   currentResponse,
+  inResponseWords,
   noLongerStreamed,
   responseOf,
   startingAfter,
@@ -17,47 +19,62 @@ import {
 import type { Context } from 'hono'
 import type { HttpEnv } from '../../context.ts'
 import type { BudgetedOptions, OpenAiOptions } from '../openai-options.ts'
+import type { Echo, StoredResponse } from './response-types.ts'
 
-/** The Responses API: work that goes on without its client, and can be read from any place on by any replica. */
+/** The Responses API: work that continues without its client. Any replica can read it, from any event on. */
 export function responsesRoutes(options: BudgetedOptions): Hono<HttpEnv> {
   const { gateway, v1 } = options
   const routes = new Hono<HttpEnv>()
   routes.post(RESPONSES, (c) => createResponse(c, options))
   routes.get(`${RESPONSES}/:id`, async (c) => {
-    const id = idOf(c)
-    if (isAskedFor(c.req.query('stream'))) return followResponse(c, id, options)
-    return c.json(await currentResponse(id, await storedResponse(id, options), options))
+    const isStream = isAskedFor(c.req.query('stream'))
+    const after = startingAfter(c.req.query('starting_after'))
+    const { id, stored } = await storedOf(c, options)
+    if (isStream) return followResponse(c, { id, after, echo: stored.echo }, options)
+    return answer(c, await currentResponse(id, stored, options))
   })
   routes.delete(`${RESPONSES}/:id`, async (c) => {
-    const id = idOf(c)
-    await storedResponse(id, options)
-    await gateway.remove({ id, owner: OWNER })
+    const { id } = await storedOf(c, options)
+    await inResponseWords(id, gateway.remove({ id, owner: OWNER }))
     await v1.background.leave(id)
-    return c.json({ id, object: 'response', deleted: true })
+    return answer(c, { id, object: 'response', deleted: true })
   })
   routes.post(`${RESPONSES}/:id/cancel`, async (c) => {
-    const id = idOf(c)
-    const stored = await storedResponse(id, options)
+    const { id, stored } = await storedOf(c, options)
     if (!stored.echo.background) throw notInBackground()
-    const view = await gateway.cancel({ id, owner: OWNER })
-    return c.json(await responseOf(id, { echo: stored.echo, view }, options))
+    const view = await inResponseWords(id, gateway.cancel({ id, owner: OWNER }))
+    return answer(c, await responseOf(id, { echo: stored.echo, view }, options))
   })
   routes.get(`${RESPONSES}/:id/input_items`, async (c) => {
-    const { input } = await storedResponse(idOf(c), options)
+    const { stored } = await storedOf(c, options)
     const [limit, order, after] = ['limit', 'order', 'after'].map((name) => c.req.query(name))
-    return c.json(listItems(input, { limit, order, after }))
+    return answer(c, listItems(stored.input, { limit, order, after }))
   })
   return routes
 }
 
-function idOf(c: Context<HttpEnv>): string {
-  const id = c.req.param('id') ?? ''
-  c.env.jobId = id
-  return id
+interface Found {
+  readonly id: string
+  readonly stored: StoredResponse
 }
 
-/** As the SDKs write it. */
-const isAskedFor = (stream: string | undefined): boolean => stream === 'true' || stream === '1'
+/** The response that the path names. Only an id that exists is repeated in a header and in the log. */
+async function storedOf(c: Context<HttpEnv>, options: OpenAiOptions): Promise<Found> {
+  const id = c.req.param('id') ?? ''
+  const stored = await storedResponse(id, options)
+  c.env.jobId = id
+  return { id, stored }
+}
+
+const answer = (c: Context<HttpEnv>, body: object): Response =>
+  Response.json(body, { headers: { 'x-job-id': c.env.jobId ?? '' } })
+
+/** The SDKs write `true`, and other Python clients `True`. */
+function isAskedFor(stream: string | undefined): boolean {
+  const isStream = stream === undefined ? false : booleanOf(stream)
+  if (isStream === undefined) throw invalidValue('stream', 'stream must be true or false')
+  return isStream
+}
 
 const notInBackground = (): OpenAiError =>
   new OpenAiError(400, 'only a background response can be cancelled', {
@@ -67,11 +84,9 @@ const notInBackground = (): OpenAiError =>
 
 async function followResponse(
   c: Context<HttpEnv>,
-  id: string,
+  { id, after, echo }: { readonly id: string; readonly after: number; readonly echo: Echo },
   { gateway, log, v1 }: OpenAiOptions,
 ): Promise<Response> {
-  const after = startingAfter(c.req.query('starting_after'))
-  const { echo } = await storedResponse(id, { gateway })
   const name = { id, owner: OWNER }
   if (await gateway.lacksDeltas(name)) throw noLongerStreamed()
   const events = gateway.follow(name, undefined, clientOf(c.env.outgoing))

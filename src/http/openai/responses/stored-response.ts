@@ -11,8 +11,11 @@ import type { Item, ResponseObject, StoredResponse } from './response-types.ts'
 
 type Options = Pick<OpenAiOptions, 'gateway' | 'v1'>
 
+/** Of an id that a client wrote, so much is repeated in an error. An id has at most 128 characters. */
+const shown = (id: string): string => id.slice(0, 128)
+
 const noResponse = (id: string): OpenAiError =>
-  new OpenAiError(404, `there is no response with the id '${id}'`, {
+  new OpenAiError(404, `there is no response with the id '${shown(id)}'`, {
     param: 'response_id',
     code: 'response_not_found',
   })
@@ -64,16 +67,18 @@ export async function responseOf(
   return fold.response
 }
 
-export async function viewOf(id: string, { gateway }: Pick<Options, 'gateway'>): Promise<JobView> {
+const viewOf = (id: string, { gateway }: Pick<Options, 'gateway'>): Promise<JobView> =>
+  inResponseWords(id, gateway.view({ id, owner: OWNER }))
+
+/** A response whose job was removed in this moment does not exist either. */
+export async function inResponseWords<T>(id: string, result: Promise<T>): Promise<T> {
   try {
-    return await gateway.view({ id, owner: OWNER })
+    return await result
   } catch (error) {
-    throw isNotFound(error) ? noResponse(id) : error
+    const isGone = error instanceof GatewayError && error.code === 'not_found'
+    throw isGone ? noResponse(id) : error
   }
 }
-
-export const isNotFound = (error: unknown): boolean =>
-  error instanceof GatewayError && error.code === 'not_found'
 
 /** The items of the conversation up to the end of a response, which the next one continues. */
 export async function itemsUpTo(
@@ -85,7 +90,10 @@ export async function itemsUpTo(
     new OpenAiError(400, message, { param: 'previous_response_id', code })
   const stored = await storedResponse(id, options).catch((error: unknown) => {
     if (!(error instanceof OpenAiError)) throw error
-    throw refuse(`the response '${id}' is not there any more`, 'previous_response_not_found')
+    throw refuse(
+      `the response '${shown(id)}' does not exist, or its time is over`,
+      'previous_response_not_found',
+    )
   })
   const { status, output } = await currentResponse(id, stored, options)
   if (status === 'completed' || status === 'incomplete') return [...stored.input, ...output]

@@ -214,7 +214,7 @@ describe('the end of a stream', () => {
     expect(heard(write([text('x'), done(outcome)]))).toMatchObject({ content: 'x', end: code })
   })
 
-  test('is told once where the stream breaks', () => {
+  test('is written once where the stream breaks', () => {
     const writer = writerOf()
     const broken = writer.failure(new GatewayError('interrupted', 'stop'))
     expect(read(broken)).toEqual([

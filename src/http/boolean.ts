@@ -1,4 +1,4 @@
-import type { JsonObject } from '../openapi/openapi-parts.ts'
+import type { JsonObject } from './openapi/openapi-parts.ts'
 
 const TRUE = ['true', '1', 'on', 'yes', 't', 'y']
 const FALSE = ['false', '0', 'off', 'no', 'f', 'n']
