@@ -134,7 +134,8 @@ async function stream(
         inWordsOfRequest(failureOf(outcome), responseParam),
       )
   const errorOf = (error: unknown) => openAiErrorOf(error, c, log).object
-  const writer = new ResponseWriter({ id: job.id, echo, after: -1, errorOf })
+  const { pingMs } = v1
+  const writer = new ResponseWriter({ id: job.id, echo, after: -1, errorOf, pingMs })
   return sendEvents(c, batches, writer, headers)
 }
 
