@@ -1,39 +1,71 @@
 import { expect, test } from 'vitest'
+import { echoOf } from '../../../../../src/http/openai/responses/response-echo.ts'
 import { ResponseWriter } from '../../../../../src/http/openai/responses/response-writer.ts'
-import { frameOf } from '../../../../support/response-stream.ts'
 import type { JobEvent } from '../../../../../src/job.ts'
 
 const PING = ': ping\n'
-const KEEPALIVE = /^: ping\nevent: keepalive\ndata: (.*)\n\n$/
-const queued: JobEvent = { kind: 'status', status: 'queued', createdAt: 7_000 }
-const delta: JobEvent = { kind: 'delta', id: '1-1', text: 'A' }
-
-const writerOf = () => {
-  const { id, echo } = frameOf()
-  return new ResponseWriter({ id, echo, after: -1, errorOf: () => expect.unreachable() })
+const TOOLS = {
+  tools: undefined,
+  toolChoice: undefined,
+  places: [],
+  ignored: [],
+  echo: { tools: [], tool_choice: 'auto' },
 }
-const pings = ({ ping }: ResponseWriter, count: number) => Array.from({ length: count }, ping)
+const STATUS: JobEvent = { kind: 'status', status: 'queued', createdAt: 1_700_000_000_999 }
+const delta = (text: string): JobEvent => ({ kind: 'delta', id: '1-0', text })
 
-test('every fourth ping of a silent response has data, with the number of its last event', () => {
-  const writer = writerOf()
-  writer.events([queued])
-  const said = pings(writer, 8)
-  const withData = said.map((text) => KEEPALIVE.exec(text)?.[1])
-  const keepalive = JSON.stringify({ type: 'keepalive', sequence_number: 0 })
-  const four = [undefined, undefined, undefined, keepalive]
-  expect(withData).toEqual([...four, ...four])
-  expect(said[0]).toBe(PING)
+const writerAfter = (after: number, background = true) =>
+  new ResponseWriter({
+    id: 'resp_1',
+    echo: echoOf({ background }, 'm', TOOLS),
+    after,
+    errorOf: () => ({
+      message: 'stopping',
+      type: 'server_error',
+      param: null,
+      code: 'interrupted',
+    }),
+  })
+
+const numbersIn = (text: string): number[] =>
+  [...text.matchAll(/"sequence_number":(-?\d+)/g)].map(([, number]) => Number(number))
+
+test('the first event has the moment the job was made, in seconds', () => {
+  const text = writerAfter(-1).events([STATUS])
+  expect(text).toMatch(/^event: response\.created\ndata: \{"type":"response\.created",/)
+  expect(text).toContain('"created_at":1700000000')
+  expect(numbersIn(text)).toEqual([0, 1])
 })
 
-test('an event of the response begins the count again', () => {
-  const writer = writerOf()
-  writer.events([queued])
-  pings(writer, 3)
-  writer.events([delta])
-  expect(pings(writer, 3)).toEqual([PING, PING, PING])
-  expect(writer.ping()).toMatch(KEEPALIVE)
+test('a client gets what is behind the last event that it has', () => {
+  const writer = writerAfter(1)
+  // The headers go out with the first words of the body.
+  expect(writer.events([STATUS])).toBe(PING)
+  expect(numbersIn(writer.events([delta('a')]))[0]).toBe(2)
 })
 
-test('before its first event a response has no data: the SDKs want that one first', () => {
-  expect(pings(writerOf(), 8)).toEqual(Array.from({ length: 8 }, () => PING))
+test('every fourth ping of a silent stream has data, with the number of the last event', () => {
+  const writer = writerAfter(-1)
+  writer.events([STATUS])
+  const pings = [1, 2, 3, 4, 5].map(() => writer.ping())
+  const keepalive = 'event: keepalive\ndata: {"type":"keepalive","sequence_number":1}\n\n'
+  expect(pings).toEqual([PING, PING, PING, PING + keepalive, PING])
+})
+
+test('words begin the count of pings again, and a ping before the first event is none of data', () => {
+  const writer = writerAfter(-1)
+  const early = [1, 2, 3, 4].map(() => writer.ping())
+  expect(new Set(early)).toEqual(new Set([PING]))
+  writer.events([STATUS])
+  for (const _ of [1, 2, 3]) writer.ping()
+  writer.events([delta('a')])
+  expect(writer.ping()).toBe(PING)
+})
+
+test('a fault is an event that ends the stream and not the response', () => {
+  const writer = writerAfter(-1)
+  writer.events([STATUS])
+  expect(writer.failure(new Error('x'))).toBe(
+    'event: error\ndata: {"type":"error","sequence_number":1,"code":"interrupted","message":"stopping","param":null}\n\n',
+  )
 })
