@@ -29,6 +29,7 @@ export async function startServer(
   log: Log,
   metrics: Metrics = createMetrics(),
   givenModels?: Models,
+  pingMs?: V1Options['pingMs'],
 ): Promise<RunningServer> {
   const parts = createParts(config, log, metrics)
   const { gateway, health, load } = parts
@@ -43,7 +44,7 @@ export async function startServer(
     queues,
     carriesMeta,
     maxBodyBytes,
-    v1: v1Options(config, parts),
+    v1: { ...v1Options(config, parts), pingMs },
     models,
     health,
     log,

@@ -60,6 +60,7 @@ export default defineConfig({
           name: 'long',
           include: only(
             'long',
+            'tests/clients/codex.test.ts',
             'tests/e2e/{streams,load,large-bodies,announced-workers}.test.ts',
             'tests/integration/claims.test.ts',
             'tests/unit/settings-fuzz.test.ts',

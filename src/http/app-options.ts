@@ -46,6 +46,8 @@ export interface V1Options {
   readonly maxPriorityOf: (queue: string) => number | undefined
   readonly unanswered: UnansweredJobs
   readonly background: BackgroundJobs
+  /** How often the silent stream of a response gets a ping. Only tests give it, to wait for less. */
+  readonly pingMs?: number | undefined
 }
 
 /** Jobs whose clients got no outcome, by a hash of the request, for as long as a client may send it again. */

@@ -23,6 +23,8 @@ export interface EventWriter {
   readonly failure: (error: unknown) => string
   /** A comment that keeps the connection open while no events come. */
   readonly ping: () => string
+  /** How often a silent connection gets a ping: `PING_MS`, unless it is given here. */
+  readonly pingMs?: number | undefined
 }
 
 /**
@@ -56,7 +58,7 @@ export async function sendEvents(
     await batches.return(undefined)
     return new Response(null, { headers: all })
   }
-  const stream = new SseStream(outgoing, writer.ping)
+  const stream = new SseStream(outgoing, writer.ping, writer.pingMs)
   try {
     outgoing.writeHead(200, all)
     if (!first.done) await stream.send(writer.events(first.value))
@@ -81,12 +83,12 @@ export class SseStream {
   readonly #ping: NodeJS.Timeout
   #writtenAt = performance.now()
 
-  constructor(outgoing: Writable, ping: () => string) {
+  constructor(outgoing: Writable, ping: () => string, pingMs = PING_MS) {
     this.#outgoing = outgoing
     this.#ping = setInterval(() => {
-      const isSilent = performance.now() - this.#writtenAt > PING_MS / 2
+      const isSilent = performance.now() - this.#writtenAt > pingMs / 2
       if (isSilent && outgoing.writableLength === 0) outgoing.write(ping())
-    }, PING_MS)
+    }, pingMs)
     outgoing.once('close', () => clearInterval(this.#ping))
   }
 

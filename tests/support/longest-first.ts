@@ -20,6 +20,10 @@ const LONGEST = [
   'interop/schemathesis',
   'interop/celery',
   'interop/protollm-1.0',
+  'clients/answers',
+  'clients/patience',
+  'clients/responses',
+  'clients/responses-patience',
 ]
 
 /** Orders files in the same way in every run. The default order depends on a cache that a fresh checkout lacks. */

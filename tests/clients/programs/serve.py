@@ -45,6 +45,7 @@ def rounded(vectors):
 
 def error_of(error):
     fields = {name: getattr(error, name, None) for name in ("code", "param", "type", "message")}
+    fields["message"] = fields["message"] or str(error)
     return {"name": type(error).__name__, "status": getattr(error, "status_code", None), **fields}
 
 

@@ -12,7 +12,8 @@ interface ClientKind {
   readonly program: string
 }
 
-const KINDS: readonly ClientKind[] = [
+/** They ask for chat completions and embeddings. */
+const CHAT_CLIENTS: readonly ClientKind[] = [
   { name: 'openai 6', packages: 'node-20', program: 'openai.mjs' },
   { name: 'openai 7', packages: 'node-22', program: 'openai.mjs' },
   { name: 'LangChain', packages: 'node-20', program: 'langchain.mjs' },
@@ -26,6 +27,19 @@ const KINDS: readonly ClientKind[] = [
     program: 'langchain_client.py',
   },
   { name: 'LlamaIndex', packages: 'langchain-llama-index', program: 'llama_index_client.py' },
+]
+
+/** They ask for responses. */
+export const RESPONSES_CLIENTS: readonly ClientKind[] = [
+  { name: 'openai 6', packages: 'node-20', program: 'openai-responses.mjs' },
+  { name: 'openai 7', packages: 'node-22', program: 'openai-responses.mjs' },
+  { name: 'openai for Python', packages: 'openai-3', program: 'openai_responses.py' },
+]
+
+/** They run a loop of responses and calls of tools. */
+export const AGENTS: readonly ClientKind[] = [
+  { name: 'OpenAI Agents', packages: 'node-22', program: 'agents.mjs' },
+  { name: 'OpenAI Agents for Python', packages: 'openai-3', program: 'agents_client.py' },
 ]
 
 /** A client in a test. Its requests are counted, for the summary of the run. */
@@ -83,9 +97,9 @@ async function startInstalled(installed: Installed, program: string): Promise<Ru
   return startClient(command, [...args, `${programs}/${program}`], directory)
 }
 
-/** Every client, started before the tests of a file and ended after them. */
-export function clientsOfFile(): readonly Client[] {
-  const all = KINDS.map(held)
+/** These clients, started before the tests of a file and ended after them. */
+export function clientsOfFile(kinds = CHAT_CLIENTS): readonly Client[] {
+  const all = kinds.map(held)
   beforeAll(async () => {
     const there = all.filter(({ client }) => client.missing === undefined)
     if (there.length === 0) throw new Error('none of the clients is installed')

@@ -14,11 +14,19 @@ export interface Asked {
   leftAt?: number
 }
 
+/** What tests look at in a message. */
+export interface Message {
+  readonly role: string
+  readonly tool_call_id?: string
+}
+
 export interface ScriptedUpstream {
   readonly url: string
   readonly asked: Asked[]
   of(prompt: string): Asked[]
-  /** Lets the answer to a prompt that begins with `hold` end. */
+  /** The messages of the first request with this prompt. */
+  messagesOf(prompt: string): readonly Message[]
+  /** Lets the answer to a prompt that begins with `hold` or `pause` go on. */
   release(prompt: string): Promise<void>
   close(): void
 }
@@ -81,6 +89,10 @@ export async function startUpstream(): Promise<ScriptedUpstream> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked,
     of: (prompt) => asked.filter((one) => one.prompt === prompt),
+    messagesOf: (prompt) => {
+      const { body } = asked.find((one) => one.prompt === prompt) ?? {}
+      return (body?.messages ?? []) as Message[]
+    },
     release: async (prompt) => {
       const release = await eventually(`the worker asks ${prompt}`, () => releases.get(prompt))
       release()
@@ -118,7 +130,7 @@ async function answer(response: ServerResponse, { path, body, prompt }: Asked, t
   if (script === 'hold') await turn.held
   if (body.stream !== true) return json(response, whole(script))
   response.writeHead(200, { 'content-type': 'text/event-stream' })
-  for await (const chunk of chunks(script)) {
+  for await (const chunk of chunks(script, turn)) {
     if (response.destroyed) return
     response.write(`data: ${JSON.stringify(chunk)}\n\n`)
   }
@@ -128,6 +140,12 @@ async function answer(response: ServerResponse, { path, body, prompt }: Asked, t
 function json(response: ServerResponse, body: object, status = 200, headers: object = {}): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers })
   response.end(JSON.stringify(body))
+}
+
+/** A prompt that begins with `cut` needs more tokens than it may have. */
+function finishOf(script: string): string {
+  if (script === 'tools') return 'tool_calls'
+  return script === 'cut' ? 'length' : 'stop'
 }
 
 const ENVELOPE = { id: 'chatcmpl-upstream', created: 1_790_000_000, model: 'the-engine-s-own-name' }
@@ -146,8 +164,7 @@ function whole(script: string): object {
     ...(isTools && { tool_calls: calls }),
     ...(script === 'reason' && { reasoning: THOUGHT.join('') }),
   }
-  const finish = isTools ? 'tool_calls' : 'stop'
-  const choices = [{ index: 0, message, logprobs: null, finish_reason: finish }]
+  const choices = [{ index: 0, message, logprobs: null, finish_reason: finishOf(script) }]
   return { ...ENVELOPE, object: 'chat.completion', choices, usage: USAGE }
 }
 
@@ -157,25 +174,31 @@ const chunk = (delta: object, finish: string | null = null): object => ({
   choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
 })
 
-async function* chunks(script: string): AsyncGenerator<object> {
+async function* chunks(script: string, turn: Turn): AsyncGenerator<object> {
   yield chunk({ role: 'assistant', content: '' })
   if (script === 'reason') for (const reasoning of THOUGHT) yield chunk({ reasoning })
   if (script === 'tools') {
     yield* toolChunks()
-    yield chunk({}, 'tool_calls')
+    yield chunk({}, finishOf(script))
   } else {
-    yield* textChunks(script)
+    yield* textChunks(script, turn)
     if (script === 'break') return yield { error: BROKEN }
-    yield chunk({}, 'stop')
+    yield chunk({}, finishOf(script))
   }
   yield { ...ENVELOPE, object: 'chat.completion.chunk', choices: [], usage: USAGE }
 }
 
-async function* textChunks(script: string): AsyncGenerator<object> {
+function piecesOf(script: string): readonly string[] {
+  if (script === 'schema') return [JSON.stringify(CITY)]
   // Until the worker leaves, or for half a minute.
-  const pieces = script === 'endless' ? Array.from({ length: 1_500 }, () => 'more ') : PIECES
+  return script === 'endless' ? Array.from({ length: 1_500 }, () => 'more ') : PIECES
+}
+
+async function* textChunks(script: string, { held }: Turn): AsyncGenerator<object> {
+  const pieces = piecesOf(script)
   for (const [index, content] of pieces.entries()) {
     if (script === 'think' && index === 1) await delay(THINKS_MS)
+    if (script === 'pause' && index === 1) await held
     yield chunk({ content })
     await delay(20)
   }

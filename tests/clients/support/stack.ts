@@ -13,6 +13,8 @@ import type { ScriptedUpstream } from './scripted-upstream.ts'
 /** The programs of gateway and worker, and the scripted server that the worker asks. */
 export interface Stack {
   readonly url: string
+  /** Another replica of the gateway is one with the same settings. */
+  readonly settings: Settings
   readonly upstream: ScriptedUpstream
   /** The address of the gateway for one client, whose requests are written down. */
   recorder(): Promise<Recorder>
@@ -64,6 +66,7 @@ async function startStack(more: Settings, closers: (() => unknown)[]): Promise<S
   await eventually('the worker has announced its models', () => isServed(url))
   return {
     url,
+    settings,
     upstream,
     recorder: async () => {
       const recorder = await startRecorder(url)

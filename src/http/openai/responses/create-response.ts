@@ -127,7 +127,8 @@ async function stream(
   const batches = isKept
     ? untilEnded(events, () => v1.background.leave(id))
     : refusedAtOnce(heldBack(events, HOLD_MS), refused)
-  const writer = new ResponseWriter({ id, echo, after: -1, errorOf })
+  const { pingMs } = v1
+  const writer = new ResponseWriter({ id, echo, after: -1, errorOf, pingMs })
   return sendEvents(c, batches, writer, headersOf(response, of))
 }
 

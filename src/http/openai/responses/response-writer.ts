@@ -19,10 +19,12 @@ export interface ResponseStream {
   /** The number of the last event that the client has; -1 for none. */
   readonly after: number
   readonly errorOf: (error: unknown) => ErrorObject
+  readonly pingMs?: number | undefined
 }
 
 /** Writes the events of one job as those of a response, which ends with `[DONE]`. */
 export class ResponseWriter implements EventWriter {
+  readonly pingMs: number | undefined
   readonly #stream: ResponseStream
   #fold: ResponseFold | undefined
   #pings = 0
@@ -30,6 +32,7 @@ export class ResponseWriter implements EventWriter {
 
   constructor(stream: ResponseStream) {
     this.#stream = stream
+    this.pingMs = stream.pingMs
   }
 
   readonly events = (batch: readonly JobEvent[]): string => {

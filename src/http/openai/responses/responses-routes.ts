@@ -92,5 +92,5 @@ async function followResponse(
   const events = gateway.follow(name, undefined, clientOf(c.env.outgoing))
   const batches = echo.background ? untilEnded(events, () => v1.background.leave(id)) : events
   const errorOf = (error: unknown) => openAiErrorOf(error, c, log).object
-  return sendEvents(c, batches, new ResponseWriter({ id, echo, after, errorOf }))
+  return sendEvents(c, batches, new ResponseWriter({ id, echo, after, errorOf, pingMs: v1.pingMs }))
 }
