@@ -1,5 +1,7 @@
+import { PEER_NAMES } from './peers.ts'
 import { ratioOf, rowOf, wrongOf } from './rounds.ts'
 import { median, pairedRatio } from './stats.ts'
+import type { DelayRow } from './delays.ts'
 import type { Held } from './held.ts'
 import type { Idle } from './idle.ts'
 import type { CommandsByContender } from './redis-commands.ts'
@@ -7,7 +9,8 @@ import type { Replicas } from './replicas.ts'
 import type { Field, Row } from './rounds.ts'
 import type { Results } from './sections.ts'
 import type { Quartiles } from './stats.ts'
-import type { DelayRow, Streams } from './streams.ts'
+import type { Streams } from './streams.ts'
+import type { Peers, V1 } from './v1.ts'
 
 /** One figure with its bound: at most, or at least. */
 export interface Figure {
@@ -17,6 +20,8 @@ export interface Figure {
   readonly quartiles?: Quartiles
   readonly bound: number
   readonly isAtLeast: boolean
+  /** Why it was not measured. Its value is no number then. */
+  readonly missing?: string
 }
 
 /** By how much a figure misses its bound, as a factor: 1 is met. What is no number has missed it. */
@@ -68,7 +73,7 @@ export const PAIR_BOUNDS: readonly PairBound[] = [
 
 /** All figures of the sections that were measured. */
 export function figuresOf(results: Results): Figure[] {
-  const { pairs, jobs, held, replicas, commands, streams, idle } = results
+  const { pairs, jobs, held, replicas, commands, v1, streams, idle } = results
   return [
     ...(pairs ? ofPairs(pairs) : []),
     ...(jobs ? ofJobs(jobs) : []),
@@ -76,6 +81,7 @@ export function figuresOf(results: Results): Figure[] {
     ...(results['slow-worker'] ? ofSlowWorker(results['slow-worker']) : []),
     ...(commands ? [ofCommands(commands)] : []),
     ...(results.context ? ofContext(results.context) : []),
+    ...(v1 ? ofV1(v1) : []),
     ...(streams ? ofStreams(streams) : []),
     ...(held ? ofHeld(held) : []),
     ...(replicas ? ofReplicas(replicas) : []),
@@ -121,18 +127,60 @@ function ofContext(rows: readonly Row[]): Figure[] {
   return [atLeast(20, 'requests a second / the predecessor’s scheme, 64 in flight', ratio)]
 }
 
+function ofV1({ plain, streams, peers }: V1): Figure[] {
+  const by = (concurrency: number, field: Field): Quartiles => {
+    const [chat, c] = [rowOf(plain, '/v1 chat', concurrency), rowOf(plain, 'C', concurrency)]
+    return ratioOf(chat, c, field) as Quartiles
+  }
+  const rows = [...plain, ...(peers?.rows ?? [])]
+  return [
+    atMost(1.2, 'p50 / C, /v1/chat/completions, 1 in flight', by(1, 'p50')),
+    atLeast(0.8, 'requests a second / C, /v1/chat/completions, 64 in flight', by(64, 'perSecond')),
+    ...(streams ? ofChatStreams(streams[1]) : []),
+    ...(peers ? ofPeers(peers) : []),
+    atMost(0, 'wrong answers, /v1/chat/completions and its peers', wrongOf(rows)),
+  ]
+}
+
+function ofChatStreams({ streams, rounds }: DelayRow): Figure[] {
+  const name = `${streams} streams of 40 chunks a second, /v1/chat/completions`
+  return [
+    atMost(120, `p99 of a chunk in ms, ${name}`, median(rounds.map(({ p99 }) => p99))),
+    atMost(0, `chunks lost or out of order, ${name}`, lostIn(rounds)),
+  ]
+}
+
+/** The gateway's answers pass the queue. Its peers have none. */
+function ofPeers({ rows, missing }: Peers): Figure[] {
+  return PEER_NAMES.flatMap((peer) => {
+    const why = missing[peer]
+    const by = (concurrency: number, field: Field): Value => {
+      if (why !== undefined) return Number.NaN
+      const ours = rowOf(rows, '/v1 chat', concurrency)
+      return ratioOf(ours, rowOf(rows, peer, concurrency), field) as Quartiles
+    }
+    const name = `${peer}, /v1/chat/completions`
+    return [
+      atMost(0.6, `p50 / ${name}, 1 in flight`, by(1, 'p50')),
+      atLeast(4, `requests a second / ${name}, 64 in flight`, by(64, 'perSecond')),
+    ].map((made) => (why === undefined ? made : { ...made, missing: why }))
+  })
+}
+
 function ofStreams({ one, many, leaving }: Streams): Figure[] {
   const [, gateway] = many
   const name = `${gateway.streams} streams of 40 deltas a second`
-  const lost = gateway.rounds.reduce((sum, round) => sum + round.lost + round.disordered, 0)
   return [
     atMost(2, 'p50 of a delta / its floor, 1 stream', ratioOfDelays(one, 'p50')),
     atMost(3, `p99 of a delta / its floor, ${name}`, ratioOfDelays(many, 'p99')),
     atMost(100, `p99 of a delta in ms, ${name}`, median(gateway.rounds.map(({ p99 }) => p99))),
-    atMost(0, `deltas lost or out of order, ${name}`, lost),
+    atMost(0, `deltas lost or out of order, ${name}`, lostIn(gateway.rounds)),
     atMost(100, 'ms from a client’s leaving to the engine’s stop, p95', leaving.p95),
   ]
 }
+
+const lostIn = (rounds: DelayRow['rounds']): number =>
+  rounds.reduce((sum, { lost, disordered }) => sum + lost + disordered, 0)
 
 function ratioOfDelays([floor, gateway]: readonly [DelayRow, DelayRow], field: 'p50' | 'p99') {
   const of = ({ rounds }: DelayRow): number[] => rounds.map((delay) => delay[field])

@@ -1,22 +1,41 @@
 import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
+import { CHAT_PATH, chatBody } from './chat-request.ts'
 import { measure, workOf } from './load.ts'
 import type { Load, Measured } from './load.ts'
 import type { Socket } from 'node:net'
+
+interface Surface {
+  readonly headers?: Readonly<Record<string, string>>
+  readonly bodyOf: (content: string) => object
+}
+
+const GENERATE: Surface = {
+  bodyOf: (content) => ({ job_id: randomUUID(), meta: {}, content }),
+}
+
+/** How a prompt is asked at each path. */
+const SURFACES: Readonly<Record<string, Surface>> = {
+  '/jobs': { headers: { prefer: 'wait=60' }, bodyOf: (content) => ({ content }) },
+  [CHAT_PATH]: { bodyOf: chatBody },
+}
 
 /** One connection with one request at a time, in as little code as can be, because the client is not what is measured. */
 class Connection {
   readonly #socket: Socket
   readonly #head: string
-  readonly #isJob: boolean
+  readonly #bodyOf: (content: string) => object
   #buffer = ''
   #answered: (response: string) => void = () => {}
 
-  constructor(url: URL) {
-    const prefer = url.pathname === '/jobs' ? 'prefer: wait=60\r\n' : ''
-    this.#head = `POST ${url.pathname} HTTP/1.1\r\nhost: ${url.host}\r\n${prefer}content-type: application/json\r\ncontent-length: `
-    this.#isJob = prefer !== ''
+  constructor(url: URL, headers: Load['headers'] = {}) {
+    const { headers: own = {}, bodyOf } = SURFACES[url.pathname] ?? GENERATE
+    const lines = Object.entries({ host: url.host, ...own, ...headers })
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+      .join('')
+    this.#head = `POST ${url.pathname} HTTP/1.1\r\n${lines}content-type: application/json\r\ncontent-length: `
+    this.#bodyOf = bodyOf
     this.#socket = connect(Number(url.port), url.hostname)
     this.#socket.setNoDelay(true)
     this.#socket.setEncoding('latin1')
@@ -25,8 +44,7 @@ class Connection {
   }
 
   post(content: string): Promise<string> {
-    const job = this.#isJob ? { content } : { job_id: randomUUID(), meta: {}, content }
-    const body = JSON.stringify(job)
+    const body = JSON.stringify(this.#bodyOf(content))
     const answer = new Promise<string>((resolve) => (this.#answered = resolve))
     this.#socket.write(`${this.#head}${body.length}\r\n\r\n${body}`)
     return answer
@@ -56,7 +74,7 @@ async function run(load: Load, url: URL): Promise<Measured> {
   const idle: Connection[] = []
   const stages: Record<string, number[]> = {}
   const result = await measure(load, async (content) => {
-    const connection = idle.pop() ?? new Connection(url)
+    const connection = idle.pop() ?? new Connection(url, load.headers)
     const response = await connection.post(content)
     if (response === 'broken') connection.end()
     else idle.push(connection)

@@ -3,6 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 /** What a sender of requests has to do. */
 export interface Load {
   readonly url?: string
+  /** Of each request, beside the usual ones. */
+  readonly headers?: Readonly<Record<string, string>>
   /** So many requests at once, each after the answer to its last: a closed loop. 0 for an open loop. */
   readonly concurrency: number
   readonly ms: number

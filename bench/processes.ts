@@ -16,6 +16,7 @@ const PROGRAMS = [
   'competitor',
   'floor-c',
   'floor-sse',
+  'instant-engine',
   'leaver',
   'producer',
   'reader',

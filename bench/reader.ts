@@ -1,14 +1,19 @@
 import { connect } from 'node:net'
 import { createClient } from 'redis'
+import { CHAT_PATH, chatBody } from './chat-request.ts'
 import type { Socket } from 'node:net'
 
 /**
- * Reads deltas in one of two ways: `floor` is the least there is, from XADD to
- * event to XRANGE; `sse` is a client of a server that sends events.
+ * Reads deltas in one of three ways: `floor` is the least there is, from XADD to
+ * event to XRANGE; `sse` is a client of a server that sends the events of jobs;
+ * `chat` asks for chat completions, whose jobs have ids that the server chooses.
  */
 export type Reading =
   | { readonly kind: 'floor'; readonly keys: readonly string[] }
   | { readonly kind: 'sse'; readonly url: string; readonly ids: readonly string[] }
+  | { readonly kind: 'chat'; readonly url: string; readonly count: number }
+  /** How many deltas have been read. */
+  | 'received'
   | 'stop'
 
 export interface Read {
@@ -77,48 +82,74 @@ function rangeReader(rangeAfter: (id: string) => Promise<StreamEntry[] | null>):
   return () => void read()
 }
 
+const sockets: Socket[] = []
+
+/** Sends a request on a connection of its own, and gives each piece of the answer to `onText`. */
+function request(url: URL, text: string, onText: (text: string) => void): void {
+  const socket = connect(Number(url.port), url.hostname)
+  sockets.push(socket)
+  socket.setNoDelay(true)
+  socket.setEncoding('latin1')
+  socket.on('data', onText)
+  socket.write(text)
+}
+
 async function readSse(url: URL, ids: readonly string[]): Promise<void> {
-  const sockets: Socket[] = []
-  stop = async () => {
-    for (const socket of sockets) socket.destroy()
-  }
   for (const id of ids) {
-    const socket = connect(Number(url.port), url.hostname)
-    sockets.push(socket)
-    socket.setNoDelay(true)
-    socket.setEncoding('latin1')
-    socket.write(`GET /jobs/${id}/events HTTP/1.1\r\nhost: ${url.host}\r\n\r\n`)
-    await firstEventOn(socket)
+    const head = `GET /jobs/${id}/events HTTP/1.1\r\nhost: ${url.host}\r\n\r\n`
+    // With the first event the server has subscribed.
+    await new Promise<void>((resolve) => request(url, head, eventsFollower(resolve)))
   }
 }
 
-/** Resolves with the first event, by when the server has subscribed; it follows the others from then on. */
-function firstEventOn(socket: Socket): Promise<void> {
+/** Takes the texts of whole events, after each of which it calls back. */
+function eventsFollower(onEvents: () => void): (chunk: string) => void {
   const take = follower()
   let rest = ''
-  return new Promise<void>((resolve) => {
-    socket.on('data', (chunk: string) => {
-      rest += chunk
-      const end = rest.lastIndexOf('\n\n') + 2
-      if (end < 2) return
-      take(rest.slice(0, end))
-      rest = rest.slice(end)
-      resolve()
-    })
-  })
+  return (chunk) => {
+    rest += chunk
+    const end = rest.lastIndexOf('\n\n') + 2
+    if (end < 2) return
+    take(rest.slice(0, end))
+    rest = rest.slice(end)
+    onEvents()
+  }
 }
 
-async function run(reading: Reading): Promise<Read | 'reading'> {
-  if (reading === 'stop') {
-    await stop()
-    const all = latencies.splice(0).toSorted((a, b) => a - b)
-    const read = { latencies: all, received: all.length, disordered }
-    disordered = 0
-    return read
-  }
+/** Resolves with the ids of the jobs. All are asked for at once, because the gateway holds each answer back for a while. */
+function readChats(url: URL, count: number): Promise<string[]> {
+  const body = JSON.stringify({ ...chatBody('hold'), stream: true })
+  const head = `POST ${CHAT_PATH} HTTP/1.1\r\nhost: ${url.host}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`
+  const idOfOne = (): Promise<string> =>
+    new Promise((resolve) => {
+      const follow = eventsFollower(() => {})
+      request(url, head + body, (text) => {
+        const id = /^x-job-id: (.+)\r$/im.exec(text)?.[1]
+        if (id !== undefined) resolve(id)
+        follow(text)
+      })
+    })
+  return Promise.all(Array.from({ length: count }, idOfOne))
+}
+
+async function stopReading(): Promise<Read> {
+  await stop()
+  stop = async () => {}
+  for (const socket of sockets.splice(0)) socket.destroy()
+  const all = latencies.splice(0).toSorted((a, b) => a - b)
+  const read = { latencies: all, received: all.length, disordered }
+  disordered = 0
+  return read
+}
+
+/** Of streams whose ids the server chooses, the ids. */
+async function run(reading: Reading): Promise<Read | number | readonly string[]> {
+  if (reading === 'received') return latencies.length
+  if (reading === 'stop') return stopReading()
+  if (reading.kind === 'chat') return readChats(new URL(reading.url), reading.count)
   if (reading.kind === 'floor') await readFloor(reading.keys)
   else await readSse(new URL(reading.url), reading.ids)
-  return 'reading'
+  return []
 }
 
 process.on('message', (reading: Reading) => {

@@ -49,7 +49,10 @@ ${othersOf(run)}`
 
 function boundsTable(figures: readonly Figure[]): string {
   const rows = figures.map((figure) => {
-    const { name, value, quartiles, isAtLeast } = figure
+    const { name, value, quartiles, isAtLeast, missing } = figure
+    if (missing !== undefined) {
+      return [name, '–', '', bound(figure.bound, isAtLeast), `not measured: ${firstLine(missing)}`]
+    }
     const miss = missOf(figure)
     const verdict = miss === 1 ? 'met' : `missed by ${Math.round((miss - 1) * 100)} %`
     const shown = quartiles ? [ratio(value), range(quartiles)] : [round(value), '']
@@ -57,6 +60,9 @@ function boundsTable(figures: readonly Figure[]): string {
   })
   return table(['figure', 'is', 'quartiles', 'bound', ''], rows)
 }
+
+/** Of what an installer said; a row of a table has one line. */
+const firstLine = (text: string): string => text.split('\n', 1)[0] ?? ''
 
 const othersOf = ({ othersShare }: Run): string =>
   `Other programs used ${round(othersShare * 100)} % of the machine's processor time meanwhile.`

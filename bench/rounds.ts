@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { targetOf } from './contenders.ts'
 import { cpuSeconds, cpuSecondsOfTree } from './processor-time.ts'
 import { median, orderOf, pairedRatio, quantile } from './stats.ts'
 import type { Contender, ContenderName } from './contenders.ts'
@@ -59,9 +60,9 @@ export async function inRounds(
 }
 
 async function sampleOf(stage: Stage, [contender, load]: Entry): Promise<Sample> {
-  const { pid, sender, url } = contender
+  const { pid, sender } = contender
   const before = processorTime(stage, pid)
-  const measured = await sender.measure({ ...load, ...(url !== undefined && { url }) })
+  const measured = await sender.measure({ ...load, ...targetOf(contender) })
   // What a contender still has to do for its last answers is charged to it and not to the next.
   await pause(SETTLE_MS)
   const after = processorTime(stage, pid)
@@ -86,7 +87,8 @@ const SETTLE_MS = 50
 function processorTime({ services }: Stage, pid: number) {
   const [redis, broker] = [services.redis.pid, services.rabbitmq.pid]
   return {
-    process: cpuSeconds(pid),
+    // A peer has workers of its own.
+    process: cpuSecondsOfTree(pid),
     redis: redis === undefined ? undefined : cpuSeconds(redis),
     broker: broker === undefined ? undefined : cpuSecondsOfTree(broker),
   }

@@ -1,17 +1,19 @@
 import { range, ratio, round, table } from './markdown.ts'
 import { pairsText } from './pairs-text.ts'
-import { medianOf, ratioOf, rowOf, valuesOf, wrongOf } from './rounds.ts'
+import { ratioOf, rowOf } from './rounds.ts'
 import { median } from './stats.ts'
+import { delays, speeds } from './tables.ts'
+import { ofV1 } from './v1-text.ts'
 import type { Held } from './held.ts'
 import type { CommandsByContender } from './redis-commands.ts'
 import type { Replicas } from './replicas.ts'
 import type { Row } from './rounds.ts'
 import type { Results } from './sections.ts'
-import type { DelayRow, Streams } from './streams.ts'
+import type { Streams } from './streams.ts'
 
 /** The details of each section that was measured. */
 export function detailsOf(results: Results): string[] {
-  const { pairs, jobs, commands, context, streams, held, replicas } = results
+  const { pairs, jobs, commands, context, v1, streams, held, replicas } = results
   const openLoop = results['open-loop']
   const slowWorker = results['slow-worker']
   return [
@@ -21,6 +23,7 @@ export function detailsOf(results: Results): string[] {
     ...(slowWorker ? [ofSlowWorker(slowWorker)] : []),
     ...(commands ? [ofCommands(commands)] : []),
     ...(context ? [ofContext(context)] : []),
+    ...(v1 ? [ofV1(v1)] : []),
     ...(streams ? [ofStreams(streams)] : []),
     ...(held ? [ofHeld(held)] : []),
     ...(replicas ? [ofReplicas(replicas)] : []),
@@ -96,60 +99,16 @@ function costOfHttp(rows: readonly Row[]): string {
     : ''
 }
 
-function speeds(rows: readonly Row[]): string {
-  const head = ['', 'in flight', 'p50 ms', 'p95', 'p99', 'a second', 'least to most']
-  const cpu = ['process µs', 'Redis µs', 'broker µs']
-  const lines = rows.map((row) => {
-    const rates = valuesOf(row, 'perSecond') ?? []
-    return [
-      row.name,
-      row.concurrency === 0 ? 'open' : String(row.concurrency),
-      ...(['p50', 'p95', 'p99', 'perSecond'] as const).map((field) => round(medianOf(row, field))),
-      `${round(Math.min(...rates))} to ${round(Math.max(...rates))}`,
-      ...(['processUs', 'redisUs', 'brokerUs'] as const).map((field) =>
-        round(medianOf(row, field)),
-      ),
-      String(wrongOf([row])),
-    ]
-  })
-  return table([...head, ...cpu, 'wrong'], lines)
-}
-
 function ofStreams({ one, many, leaving }: Streams): string {
-  const head = ['', 'streams', 'deltas a second', 'p50 ms', 'p99', 'lost', 'out of order']
-  const cpu = ['CPU %', 'Redis %', 'load %']
   return `## Streams
 
 From a worker's XADD to the reader. CPU is in percent of a core; the load is the program that writes and the one that
 reads, which share the cores with the rest. "Event and XRANGE" has no HTTP. "XREAD and bare HTTP" reads all streams by
 one command and knows no job.
 
-${table([...head, ...cpu], [...one, ...many].map(delayLine))}
+${delays([...one, ...many])}
 
 A client that leaves stops the engine of its job after ${round(leaving.p50)} ms (p50) and ${round(leaving.p95)} ms (p95).`
-}
-
-function delayLine({ name, streams, rounds }: DelayRow): string[] {
-  const middle = (field: 'perSecond' | 'p50' | 'p99' | 'loadCpu'): string =>
-    round(median(rounds.map((delay) => delay[field])))
-  const sum = (field: 'lost' | 'disordered'): string =>
-    String(rounds.reduce((total, delay) => total + delay[field], 0))
-  const cpu = (field: 'serverCpu' | 'redisCpu'): string => {
-    const values = rounds.map((delay) => delay[field])
-    return values.every((value) => value !== undefined) ? round(median(values)) : '–'
-  }
-  return [
-    name,
-    String(streams),
-    middle('perSecond'),
-    middle('p50'),
-    middle('p99'),
-    sum('lost'),
-    sum('disordered'),
-    cpu('serverCpu'),
-    cpu('redisCpu'),
-    middle('loadCpu'),
-  ]
 }
 
 function ofHeld(held: Held): string {

@@ -5,6 +5,7 @@ import { measureJobs, measureOpenLoop, measurePairs } from './pairs.ts'
 import { measureCommands } from './redis-commands.ts'
 import { measureReplicas } from './replicas.ts'
 import { measureStreams } from './streams.ts'
+import { measureV1 } from './v1.ts'
 import type { Stage } from './stage.ts'
 
 /** What the bench measures, in this order: what is held to 10 % comes first, while little else has run. */
@@ -15,6 +16,7 @@ const SECTIONS = {
   'slow-worker': measureSlowWorker,
   commands: measureCommands,
   context: measureContext,
+  v1: measureV1,
   streams: measureStreams,
   held: measureHeld,
   replicas: measureReplicas,

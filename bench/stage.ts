@@ -1,4 +1,5 @@
 import { ROOT } from '../dev/program.ts'
+import { CHAT_MODEL } from './chat-request.ts'
 import { Contenders, QUEUES } from './contenders.ts'
 import { startGateway, startProcess } from './processes.ts'
 import type { Services } from '../dev/services.ts'
@@ -44,7 +45,7 @@ export async function setStage(
     startProcess('client', env),
   ])
   // It also turns the notifications of Redis on, which the floors need as well.
-  const gateway = await startGateway(env, here)
+  const gateway = await startGateway({ ...env, MODELS: `${CHAT_MODEL}=bench` }, here)
   const before = against === undefined ? undefined : { checkout: against, logs }
   const warmUpMs = isSmoke ? SMOKE_WARM_UP_MS : WARM_UP_MS
   return {
@@ -53,7 +54,7 @@ export async function setStage(
     worker,
     client,
     gateway,
-    contenders: new Contenders({ env, client, gateway, before, warmUpMs }),
+    contenders: new Contenders({ env, client, gateway, before, warmUpMs, logs }),
     here,
     isCompared: before !== undefined,
     pairRounds: rounds,

@@ -7,6 +7,9 @@ export const SILENT_MS = 12_000
 /** A model once announced is known for so long: its clients wait or are told to come again, instead of being sent away. */
 export const KNOWN_MS = 24 * 3_600_000
 
+/** The endpoints that a worker may name. One that names none is taken to serve all. */
+export const ENDPOINTS: ReadonlySet<string> = new Set(['chat', 'completions', 'embeddings'])
+
 /** What a worker can do with a model. */
 export interface AnnouncedModel {
   readonly name: string

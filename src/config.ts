@@ -82,6 +82,7 @@ const gatewaySettings = {
   MAX_BACKGROUND: v.optional(integer(1, 1_000_000), '1000'),
   MAX_BODY_BYTES: v.optional(integer(1, 1 << 30), '1048576'),
   V1_MAX_BODY_BYTES: v.optional(integer(1, 1 << 30), '12582912'),
+  V1_MAX_HELD_BYTES: v.optional(integer(1, 2 ** 40), '268435456'),
 } as const
 
 /** Those of all dialects; only those of the one that is spoken are read. */
@@ -117,7 +118,12 @@ export function readConfig(env: Env) {
   }
   problems.throwIfAny()
   return {
-    http: { ...api, maxBodyBytes: set.MAX_BODY_BYTES, v1MaxBodyBytes: set.V1_MAX_BODY_BYTES },
+    http: {
+      ...api,
+      maxBodyBytes: set.MAX_BODY_BYTES,
+      v1MaxBodyBytes: set.V1_MAX_BODY_BYTES,
+      v1MaxHeldBytes: set.V1_MAX_HELD_BYTES,
+    },
     ...servers,
     queues,
     models: models ?? [],

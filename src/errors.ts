@@ -99,6 +99,10 @@ export const stillRunning = sentence(
   'interrupted',
   'the job is running, but its events cannot be read now',
 )
+export const runAgain = sentence(
+  'interrupted',
+  'another request has begun a further run of this job; the same request joins it',
+)
 export const jobExpired = sentence('job_expired', 'the job expired before it had an outcome')
 export const notCancelled = sentence('results_down', 'the job could not be cancelled')
 

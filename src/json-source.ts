@@ -30,18 +30,30 @@ export function elementsOf(text: string): string[] {
   return readElements(text, blankEnd(text, 0)).map(({ start, end }) => text.slice(start, end))
 }
 
-/** The object with these members set to a source text, or removed where that is undefined. */
-export function withMembers(
-  text: string,
-  changes: Readonly<Record<string, string | undefined>>,
-): string {
-  const kept = readMembers(text, blankEnd(text, 0))
-    .filter(({ name }) => !Object.hasOwn(changes, name))
-    .map(({ at, end }) => text.slice(at, end))
-  const set = Object.entries(changes).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${JSON.stringify(name)}:${value}`],
-  )
-  return `{${[...kept, ...set].join(',')}}`
+/** What members become: this source text, their own or else the usual one, or nothing. */
+export type Changes = Readonly<Record<string, string | { readonly usual: string } | undefined>>
+
+/** The object with these members changed. They come behind the others, in the order of the changes. */
+export function withMembers(text: string, changes: Changes): string {
+  const members = readMembers(text, blankEnd(text, 0))
+  // Every chunk of a stream passes here, so the object is put together without lists.
+  let made = ''
+  for (const { name, at, end } of members) {
+    if (!Object.hasOwn(changes, name)) made += `,${text.slice(at, end)}`
+  }
+  for (const name of Object.keys(changes)) {
+    const change = changes[name]
+    const value =
+      typeof change === 'object' ? (valueOf(text, members, name) ?? change.usual) : change
+    if (value !== undefined) made += `,${JSON.stringify(name)}:${value}`
+  }
+  return `{${made.slice(1)}}`
+}
+
+/** Of two members with one name the last. */
+function valueOf(text: string, members: readonly Member[], name: string): string | undefined {
+  const member = members.findLast((one) => one.name === name)
+  return member && text.slice(member.start, member.end)
 }
 
 /** The source text of the value at a path of names and indexes; undefined where there is none. */
@@ -81,11 +93,15 @@ function readMembers(text: string, open: number): Member[] {
     const nameEnd = stringEnd(text, at)
     const start = blankEnd(text, blankEnd(text, nameEnd) + 1)
     const end = valueEnd(text, start)
-    members.push({ name: JSON.parse(text.slice(at, nameEnd)) as string, at, start, end })
+    members.push({ name: nameIn(text.slice(at, nameEnd)), at, start, end })
     at = nextItem(text, end)
   }
   return members
 }
+
+/** A name without escapes is its own source text between the quotes. */
+const nameIn = (quoted: string): string =>
+  quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1)
 
 function readElements(text: string, open: number): Place[] {
   const elements: Place[] = []
@@ -110,7 +126,6 @@ function blankEnd(text: string, start: number): number {
   return at
 }
 
-const BRACKET_OR_QUOTE = /["{}[\]]/g
 const LITERAL_END = /[\s,\]}]|$/g
 
 function valueEnd(text: string, start: number): number {
@@ -120,17 +135,22 @@ function valueEnd(text: string, start: number): number {
     LITERAL_END.lastIndex = start
     return LITERAL_END.exec(text)?.index ?? text.length
   }
+  return nestedEnd(text, start)
+}
+
+const [QUOTE, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x22, 0x5b, 0x5d, 0x7b, 0x7d]
+
+/** Behind the bracket that closes the one at `start`. */
+function nestedEnd(text: string, start: number): number {
   let depth = 0
-  let at = start
-  for (;;) {
-    BRACKET_OR_QUOTE.lastIndex = at
-    const found = BRACKET_OR_QUOTE.exec(text)
-    if (found === null) return text.length
-    at = found.index + 1
-    if (found[0] === '"') at = stringEnd(text, found.index)
-    else depth += found[0] === '{' || found[0] === '[' ? 1 : -1
-    if (depth === 0) return at
+  for (let at = start; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) at = stringEnd(text, at) - 1
+    else if (code === OPEN_OBJECT || code === OPEN_LIST) depth += 1
+    else if (code === CLOSE_OBJECT || code === CLOSE_LIST) depth -= 1
+    if (depth === 0) return at + 1
   }
+  return text.length
 }
 
 function stringEnd(text: string, start: number): number {

@@ -1,5 +1,8 @@
 /** What is served under `/v1`, and by which queue. */
 
+/** An endpoint, as workers name those that they serve. */
+export type Endpoint = 'chat' | 'completions' | 'embeddings'
+
 /** Where jobs for a model go. */
 export interface ModelRoute {
   readonly queue: string
@@ -7,6 +10,8 @@ export interface ModelRoute {
   readonly name: string
   /** The worker carries whole bodies of OpenAI endpoints. False: it takes messages and gives text. */
   readonly isVerbatim: boolean
+  /** True where workers serve the model now, and each has named its endpoints without the one that was asked for. */
+  readonly lacksEndpoint?: boolean
 }
 
 /** A model as `/v1/models` lists it. */
@@ -20,8 +25,8 @@ export interface Model {
 }
 
 export interface Models {
-  /** Undefined for a model that no worker has announced and no setting names. */
-  route(id: string): ModelRoute | undefined
+  /** Undefined for a model that no worker has announced and no setting names. Prefers a queue whose workers serve the endpoint. */
+  route(id: string, endpoint?: Endpoint): ModelRoute | undefined
   all(): readonly Model[]
   /**
    * Above 0 after a start, as long as workers may be there that have not been heard yet: a model

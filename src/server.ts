@@ -74,6 +74,7 @@ function v1Options(
 ): V1Options {
   return {
     maxBodyBytes: http.v1MaxBodyBytes,
+    maxHeldBytes: http.v1MaxHeldBytes,
     carriesBodies: dialect.carriesBodies,
     maxPriorityOf: (queue) => {
       const max = queueOptions(queue).arguments['x-max-priority']

@@ -39,6 +39,18 @@ export class Admission {
     return this.#isDraining
   }
 
+  /**
+   * Throws where a request that comes now cannot be held, and counts nothing: asked before a large
+   * body is read. `enter` decides.
+   */
+  look(): void {
+    const { maxPending, metrics } = this.#parts
+    if (!this.#isDraining && this.#held < maxPending) return
+    const refusal = this.#isDraining ? draining() : overloaded()
+    metrics.rejected.inc({ reason: refusal.code })
+    throw refusal
+  }
+
   /** Counts a request as held, until `leave`. Rejects with why it cannot be, and then does not count it. */
   async enter(needs: Needs, follower?: Stoppable): Promise<void> {
     const { resultLinks, broker, maxPending, metrics } = this.#parts

@@ -90,7 +90,8 @@ export async function releaseJob(
 ): Promise<boolean> {
   try {
     const prepared = dialect.prepare?.(job, wireId, new Date()) ?? []
-    return await records.release(keys, { run, asker, prepared })
+    const isKept = job.kept !== undefined
+    return await records.release(keys, { run, asker, prepared, isKept })
   } catch (error) {
     // Redis cannot be asked: the record goes stale, and is taken over after the grace.
     log.warn(errorFields(error), 'claim.release_failed')

@@ -9,6 +9,7 @@ import type { ErrorCode } from '../errors.ts'
 import type { Job, JobEvent, JobView, Outcome } from '../job.ts'
 import type { Position } from './event-log.ts'
 import type { GatewayParts } from './gateway-parts.ts'
+import type { ContentUse } from './job-content.ts'
 import type { PendingJob } from './pending-job.ts'
 import type { Asked } from './pending-jobs.ts'
 import type { JobName } from './job-view.ts'
@@ -26,6 +27,7 @@ export interface RunOptions {
   readonly isKept?: boolean
   /** The client chose the id. So it may come back by it, and its leaving cancels the job only after a grace. */
   readonly mayReturn?: boolean
+  readonly content?: ContentUse | undefined
 }
 
 export interface StreamOptions {
@@ -33,6 +35,7 @@ export interface StreamOptions {
   readonly isKept?: boolean
   /** As in `RunOptions`. */
   readonly mayReturn?: boolean
+  readonly content?: ContentUse | undefined
 }
 
 /** A job that is accepted, as it is now. */
@@ -69,10 +72,16 @@ export class Gateway {
     return this.#admission.isDraining
   }
 
+  /** Throws where no request is admitted now, so that its body need not be read. */
+  look(): void {
+    this.#admission.look()
+  }
+
   /** Resolves with the job's outcome; rejects with a GatewayError that says whether the job was accepted. */
   run(job: Job, options: RunOptions = {}): Promise<Answer> {
     const started = performance.now()
-    return this.#held(job, { mode: 'wait', mayReturn: options.mayReturn }, async (pending) => {
+    const { mayReturn, content } = options
+    return this.#held(job, { mode: 'wait', mayReturn, content }, async (pending) => {
       if (options.isKept) pending.demand.keep()
       const ending = await this.#outcome(pending, started, options)
       const { outcome, isReplay } = ending
@@ -83,8 +92,8 @@ export class Gateway {
   }
 
   /** Resolves when the job is accepted, with how it is then; rejects as `run` does. It runs whether or not a client waits. */
-  submit(job: Job): Promise<Submitted> {
-    return this.#held(job, { mode: 'async' }, (pending) => this.#accepted(pending))
+  submit(job: Job, content?: ContentUse): Promise<Submitted> {
+    return this.#held(job, { mode: 'async', content }, (pending) => this.#accepted(pending))
   }
 
   /**
@@ -93,7 +102,7 @@ export class Gateway {
    */
   async *stream(
     job: Job,
-    { client, isKept = true, mayReturn }: StreamOptions = {},
+    { client, isKept = true, mayReturn, content }: StreamOptions = {},
   ): AsyncGenerator<readonly JobEvent[]> {
     const follower = new Follower(this.#parts, job, client)
     let known: 'nothing' | 'accepted' | 'events' = 'nothing'
@@ -102,8 +111,11 @@ export class Gateway {
     follower.watch()
     let pending: PendingJob | undefined
     try {
-      if (isKept) await this.#joined(job, { mode: 'stream' }, (it) => this.#accepted(it))
-      else pending = await this.#joinedUntilAccepted(job, { mode: 'stream', mayReturn }, client)
+      if (isKept) await this.#joined(job, { mode: 'stream', content }, (it) => this.#accepted(it))
+      else {
+        const asked: Asked = { mode: 'stream', mayReturn, content }
+        pending = await this.#joinedUntilAccepted(job, asked, client)
+      }
       known = 'accepted'
       for await (const batch of follower.events(undefined)) {
         known = 'events'

@@ -1,11 +1,13 @@
 import { RENEW_MS, SILENT_MS } from '../announcement.ts'
-import { KnownModels, isVerbatim } from './known-models.ts'
+import { KnownModels } from './known-models.ts'
+import { bestPlace, offers, placeOf, placesOf, servingsOf } from './model-places.ts'
 import { WorkerTable } from './worker-table.ts'
 import type { Announcement, WorkerField, WorkerStop } from '../announcement.ts'
 import type { Dialect } from '../dialect.ts'
-import type { Model, ModelMemory, ModelRoute, ModelSetting, Models } from '../models.ts'
+import type { Endpoint, Model, ModelMemory, ModelRoute, ModelSetting, Models } from '../models.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { DirectoryClock, KnownModel } from './known-models.ts'
+import type { DirectoryClock } from './known-models.ts'
+import type { Servings } from './model-places.ts'
 
 export interface DirectoryOptions {
   /** Those that the gateway serves, the preferred one first. */
@@ -35,10 +37,8 @@ const MAX_COMPLAINTS = 1_000
 /** Where each model is served, and by which way. */
 interface View {
   readonly until: number
-  /** Announced models by id, each at the queue that its jobs go to. */
-  readonly announced: ReadonlyMap<string, KnownModel & { readonly isServed: boolean }>
-  /** Whether every worker that serves a model at a queue carries whole bodies. Absent: no worker serves it. */
-  readonly served: ReadonlyMap<string, boolean>
+  readonly places: ReturnType<typeof placesOf>
+  readonly servings: Servings
 }
 
 /**
@@ -81,16 +81,21 @@ export class ModelDirectory implements Models {
     this.#known = new KnownModels(queues, clock)
   }
 
-  route(id: string): ModelRoute | undefined {
+  route(id: string, endpoint?: Endpoint): ModelRoute | undefined {
     const { carriesBodies } = this.#options.dialect
     const setting = this.#settings.get(id)
     if (setting !== undefined) {
       const { queue, name } = setting
-      return { queue, name, isVerbatim: carriesBodies && this.#isVerbatimAt(queue, name) }
+      const isVerbatimThere = carriesBodies && this.#isVerbatimAt(queue, name)
+      const route = { queue, name, isVerbatim: isVerbatimThere }
+      return this.#offersAt(queue, name, endpoint) ? route : { ...route, lacksEndpoint: true }
     }
-    const model = this.#current().announced.get(id)
-    if (model === undefined) return undefined
-    return { queue: model.queue, name: id, isVerbatim: carriesBodies && model.isVerbatim }
+    const places = this.#current().places.get(id)
+    if (places === undefined) return undefined
+    const { queue, serving, offersEndpoint, ...known } = bestPlace(places, endpoint)
+    const carries = serving?.isVerbatim ?? known.isVerbatim
+    const route = { queue, name: id, isVerbatim: carriesBodies && carries }
+    return offersEndpoint ? route : { ...route, lacksEndpoint: true }
   }
 
   all(): readonly Model[] {
@@ -98,15 +103,15 @@ export class ModelDirectory implements Models {
       id,
       createdAt: this.#known.get(queue, name)?.createdAt ?? this.#startedAt,
       ownedBy: queue,
-      isServed: this.#current().served.has(placeOf(queue, name)) || this.#hasOthers(queue),
+      isServed: this.#current().servings.has(placeOf(queue, name)) || this.#hasOthers(queue),
     }))
-    const announced = Array.from(this.#current().announced.values())
+    const announced = Array.from(this.#current().places.values(), (places) => bestPlace(places))
       .filter(({ name }) => !this.#settings.has(name))
-      .map(({ name, queue, createdAt, isServed }) => ({
+      .map(({ name, queue, createdAt, serving }) => ({
         id: name,
         createdAt,
         ownedBy: queue,
-        isServed,
+        isServed: serving !== undefined,
       }))
     return [...set, ...announced.toSorted((a, b) => (a.id < b.id ? -1 : 1))]
   }
@@ -223,8 +228,14 @@ export class ModelDirectory implements Models {
 
   /** Where no worker serves it now: as it was served last. A worker that does not announce itself takes text. */
   #isVerbatimAt(queue: string, name: string): boolean {
-    const served = this.#current().served.get(placeOf(queue, name))
-    return served ?? this.#known.get(queue, name)?.isVerbatim ?? false
+    const serving = this.#current().servings.get(placeOf(queue, name))
+    return serving?.isVerbatim ?? this.#known.get(queue, name)?.isVerbatim ?? false
+  }
+
+  /** A worker that does not announce itself is taken to serve every endpoint. */
+  #offersAt(queue: string, name: string, endpoint?: Endpoint): boolean {
+    if (endpoint === undefined || this.#hasOthers(queue)) return true
+    return offers(this.#current().servings.get(placeOf(queue, name)), endpoint)
   }
 
   /** Whether the broker sees more workers at the queue than have announced themselves. */
@@ -240,32 +251,10 @@ export class ModelDirectory implements Models {
   }
 
   #look(): View {
-    const served = new Map<string, boolean>()
-    for (const said of this.#workers.live()) {
-      if (!this.#accepts(said)) continue
-      for (const { name, capabilities } of said.models) {
-        const place = placeOf(said.queue, name)
-        served.set(place, (served.get(place) ?? true) && isVerbatim(capabilities))
-      }
-    }
-    const announced = new Map<string, KnownModel & { isServed: boolean }>()
-    for (const model of this.#known.current()) {
-      const place = placeOf(model.queue, model.name)
-      const isServed = served.has(place)
-      const other = announced.get(model.name)
-      const isBetter = other === undefined || (isServed ? !other.isServed : isLater(model, other))
-      if (!isBetter) continue
-      const carries = served.get(place) ?? model.isVerbatim
-      announced.set(model.name, { ...model, isServed, isVerbatim: carries })
-    }
-    return { until: Math.min(this.#workers.liveUntil(), this.#known.until()), announced, served }
+    const servings = servingsOf(this.#workers.live().filter((said) => this.#accepts(said)))
+    const places = placesOf(this.#known.current(), servings)
+    return { until: Math.min(this.#workers.liveUntil(), this.#known.until()), places, servings }
   }
 }
-
-const isLater = (model: KnownModel, other: KnownModel & { isServed: boolean }): boolean =>
-  !other.isServed && model.heardAt > other.heardAt
-
-/** One text for each pair, whatever characters the names have. */
-const placeOf = (queue: string, name: string): string => JSON.stringify([queue, name])
 
 const systemClock: DirectoryClock = { now: () => performance.now(), date: () => Date.now() }

@@ -1,32 +1,21 @@
-import { acceptanceUnknown, jobConflict, jobExpired, toGatewayError } from '../errors.ts'
+import { acceptanceUnknown, jobConflict, jobExpired, runAgain, toGatewayError } from '../errors.ts'
+import { isResponse } from '../job.ts'
 import { Inbox, doneWithin } from './inbox.ts'
 import { claimArmed, claimJob, leaveRun, readOutcome } from './claimed-run.ts'
 import { Demand } from './demand.ts'
+import { JobContent } from './job-content.ts'
 import { dueAt, interruptedIn, moved, timedOutIn } from './job-state.ts'
 import { markRun, renewAsker, renewedSoon } from './marks.ts'
 import { mayPublish, publishUntilKnown, releaseRefused, settleLate } from './publish.ts'
 import { Waiters } from './waiters.ts'
 import type { GatewayError } from '../errors.ts'
-import type { HintSource } from '../redis/push.ts'
 import type { GatewayParts } from './gateway-parts.ts'
 import type { Claimant, Held, ReadSource } from './claimed-run.ts'
 import type { JobState } from './job-state.ts'
+import type { Note } from './note.ts'
+import type { PendingJobOptions } from './pending-jobs.ts'
 import type { Sent } from './publish.ts'
 import type { Ending } from './waiters.ts'
-
-type Note =
-  | { readonly kind: 'hint'; readonly source: HintSource; readonly at: number }
-  | { readonly kind: 'look'; readonly done: () => void }
-  | { readonly kind: 'sent'; readonly run: string; readonly sent: Sent }
-  | { readonly kind: 'late'; readonly run: string }
-  | { readonly kind: 'promised' | 'left' }
-
-interface PendingJobOptions {
-  readonly mode: string
-  /** How long the job waits for its client to come back, in ms. */
-  readonly graceMs: () => number
-  readonly onEnd: (pending: PendingJob) => void
-}
 
 /**
  * One job id while requests wait for it in this process: claim, publish, read until it ends.
@@ -50,16 +39,21 @@ export class PendingJob {
   /** When the message was handed to the broker, on the monotonic clock in ms. */
   publishedAt: number | undefined
   #state: JobState = 'claiming'
+  readonly #content: JobContent
+  /** Settles when the broker has answered the last message. */
+  #sending: Promise<void> | undefined
 
   constructor(claimant: Claimant, options: PendingJobOptions, parts: GatewayParts) {
     this.claimant = claimant
     this.#parts = parts
     this.#options = options
+    this.#content = new JobContent(options.content)
     const watch = parts.push.watch(claimant.keys.results, (source) =>
       this.#inbox.replace({ kind: 'hint', source, at: performance.now() }),
     )
     this.claimed = this.#claimFirst(watch.armed)
     this.done = this.claimed.then(() => this.#follow()).finally(() => watch.end())
+    void this.done.then(() => this.#sending).finally(() => this.#content.end(false))
   }
 
   /** A request for the same job. It may be of the client that has left. */
@@ -151,10 +145,13 @@ export class PendingJob {
     if (verdict === 'takeover') return this.#send(claim)
     // The result that was to be replayed is gone, was another run's, or was no success.
     if (verdict === 'replay') return this.#claimAgain()
+    if (isPublished) this.#content.end(true)
     if (this.demand.isKept) this.#markOrEnd(claim)
   }
 
   async #claimAgain(): Promise<void> {
+    // To claim an id may mean to publish its job.
+    if (!this.#content.isThere) throw runAgain()
     await this.#begin(await claimJob(this.#parts, this.claimant))
   }
 
@@ -205,7 +202,7 @@ export class PendingJob {
     this.publishedAt = performance.now()
     const onLate = (): void => this.#inbox.put({ kind: 'late', run })
     const options = { demand: this.demand, onLate }
-    void publishUntilKnown(this.#parts, this.claimant, claim, options).then((sent) => {
+    this.#sending = publishUntilKnown(this.#parts, this.claimant, claim, options).then((sent) => {
       if (this.#state === 'ended') settleLate(this.#parts, this.claimant, claim, this.waiters, sent)
       this.#inbox.put({ kind: 'sent', run, sent })
     })
@@ -216,6 +213,7 @@ export class PendingJob {
       case 'confirmed':
         this.#move('accepted')
         this.waiters.accept()
+        this.#content.end(true)
         return this.demand.isOver || this.demand.isTold ? this.#markOrEnd(claim) : undefined
       case 'refused':
         return this.#endWith(await releaseRefused(this.#parts, this.claimant, claim, sent.error))
@@ -248,7 +246,7 @@ export class PendingJob {
 
   /** Reads once, and ends the job if it has an end. Where another run has the id, claims it again. */
   async #read(claim: Held, source: ReadSource, hinted?: number): Promise<void> {
-    const isAskedWhen = this.demand.isKept || this.claimant.job.kept !== undefined
+    const isAskedWhen = this.demand.isKept || isResponse(this.claimant.job)
     const found = await readOutcome(this.#parts, this.claimant, claim, { source, isAskedWhen })
     if (this.demand.isOver) return
     if (found.kind === 'moved') return this.#claimAgain()

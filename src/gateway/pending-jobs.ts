@@ -5,6 +5,7 @@ import { fingerprintOf } from './claimed-run.ts'
 import { PendingJob } from './pending-job.ts'
 import type { Job } from '../job.ts'
 import type { Admission } from './admission.ts'
+import type { ContentUse } from './job-content.ts'
 import type { GatewayParts } from './gateway-parts.ts'
 
 /** How a job is asked for, as the metrics name it: the client waits, comes back later, or reads events. */
@@ -15,6 +16,15 @@ export interface Asked {
   readonly mode: Mode
   /** The client chose the id. So it may come back by it, and its leaving cancels the job only after a grace. */
   readonly mayReturn?: boolean | undefined
+  readonly content?: ContentUse | undefined
+}
+
+export interface PendingJobOptions {
+  readonly mode: string
+  /** How long the job waits for its client to come back, in ms. */
+  readonly graceMs: () => number
+  readonly onEnd: (pending: PendingJob) => void
+  readonly content?: ContentUse | undefined
 }
 
 /** The jobs that requests wait for in this process, by their ids on the wire: at most one for an id. */
@@ -40,6 +50,9 @@ export class PendingJobs {
     const { claimant, claim } = existing
     if (claimant.fingerprint === fingerprint && claimant.job.owner === job.owner) {
       existing.join()
+      // The pending job has the same content.
+      asked.content?.begin()
+      asked.content?.end(true)
       return existing
     }
     if (claim !== undefined && !existing.demand.isLeft) throw jobConflict()
@@ -80,7 +93,7 @@ export class PendingJobs {
   #begin(
     job: Job,
     { id, fingerprint }: { readonly id: string; readonly fingerprint: string },
-    { mode, mayReturn }: Asked,
+    { mode, mayReturn, content }: Asked,
   ): PendingJob {
     // A stop may have begun while this request waited to join.
     if (this.#admission.isDraining) throw draining()
@@ -90,7 +103,9 @@ export class PendingJobs {
     const claimant = { job, keys, wireId: id, fingerprint, asker }
     const onEnd = (ended: PendingJob): void => this.#forget(ended)
     const graceMs = (): number => (mayReturn && this.#hasRoom ? this.#parts.leaveGraceMs : 0)
-    const pending = new PendingJob(claimant, { mode, graceMs, onEnd }, this.#parts)
+    content?.begin()
+    const options = { mode, graceMs, onEnd, content }
+    const pending = new PendingJob(claimant, options, this.#parts)
     this.#jobs.set(id, pending)
     pending.join()
     return pending

@@ -8,6 +8,7 @@ import type { PartHealth } from './operations.ts'
 export interface AppOptions {
   readonly gateway: Pick<
     Gateway,
+    | 'look'
     | 'run'
     | 'submit'
     | 'stream'
@@ -37,6 +38,8 @@ export interface AppOptions {
 export interface V1Options {
   /** Of one request. Larger than elsewhere: an image is a part of a message there. */
   readonly maxBodyBytes: number
+  /** Of all bodies together that are being read or wait for the broker. */
+  readonly maxHeldBytes: number
   /** Messages and results of the workers have a place for whole bodies. */
   readonly carriesBodies: boolean
   /** The highest priority of a queue; undefined where it has none. */

@@ -1,6 +1,8 @@
 import { GatewayError } from '../errors.ts'
 import { headerOf } from './context.ts'
+import { readSocket } from './socket-body.ts'
 import type { Context } from 'hono'
+import type { BodyBudget, BodyShare } from './body-budget.ts'
 import type { HttpEnv } from './context.ts'
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i
@@ -55,21 +57,29 @@ export async function readJson(c: Context<HttpEnv>, maxBytes: number): Promise<u
 
 /**
  * Reads the body as JSON and as the text it was sent as. It may be nested as deep and wide as
- * the client likes, so no code may walk through all of it by recursion.
+ * the client likes, so no code may walk through all of it by recursion. The caller releases
+ * its `share` of the budget.
  */
 export async function readJsonText(
   c: Context<HttpEnv>,
   maxBytes: number,
-): Promise<{ readonly text: string; readonly value: unknown }> {
+  budget?: BodyBudget,
+): Promise<JsonText> {
   checkMediaType(c)
-  const bytes = await readBytes(c, maxBytes).catch((error: unknown) => {
-    if (error instanceof GatewayError) throw error
-    throw new GatewayError('client_gone', 'the client left before its request was complete', {
-      cause: error,
-    })
-  })
-  const text = textOf(bytes)
-  return { text, value: parseJson(text) }
+  const share = shareOf(c, maxBytes, budget)
+  try {
+    const text = textOf(await readBytes(c, maxBytes, share))
+    return { text, value: parseJson(text), share }
+  } catch (error) {
+    share.release()
+    throw error
+  }
+}
+
+export interface JsonText {
+  readonly text: string
+  readonly value: unknown
+  readonly share: BodyShare
 }
 
 /** JSON is UTF-8 (RFC 8259 section 8.1), and we decompress nothing: a small body could become a huge one. */
@@ -98,27 +108,58 @@ const IDENTITY = /^\s*(?:identity)?\s*$/i
 const MAX_NAME = 40
 const unsupported = (message: string) => new GatewayError('unsupported_media_type', message)
 
-/**
- * When the client states the length, the limit is checked before the body is read, and
- * Node makes sure that no more arrives. Only a chunked body must be counted as it arrives.
- */
-async function readBytes(c: Context<HttpEnv>, maxBytes: number): Promise<ArrayBuffer | Buffer> {
-  // Created only when it is thrown: to collect its stack takes time.
-  const tooLarge = () =>
-    new GatewayError('body_too_large', `the body is larger than ${maxBytes} bytes`)
+/** The length that the client states; undefined where the body comes in chunks. */
+function statedLength(c: Context<HttpEnv>): number | undefined {
   const stated = headerOf(c, 'content-length')
-  if (stated !== undefined && headerOf(c, 'transfer-encoding') === undefined) {
-    if (Number(stated) > maxBytes) throw tooLarge()
-    return c.req.arrayBuffer()
-  }
-  const chunks: Uint8Array[] = []
+  const isStated = stated !== undefined && headerOf(c, 'transfer-encoding') === undefined
+  return isStated ? Number(stated) : undefined
+}
+
+/** Created only when it is thrown: to collect its stack takes time. */
+const tooLarge = (maxBytes: number) =>
+  new GatewayError('body_too_large', `the body is larger than ${maxBytes} bytes`)
+
+const NO_SHARE: BodyShare = { add: () => {}, release: () => {} }
+
+/** Throws where the body cannot be read now, before any of it is. */
+function shareOf(c: Context<HttpEnv>, maxBytes: number, budget?: BodyBudget): BodyShare {
+  const stated = statedLength(c) ?? 0
+  if (stated > maxBytes) throw tooLarge(maxBytes)
+  return budget?.begin(stated) ?? NO_SHARE
+}
+
+/**
+ * Where the client states the length, Node makes sure that no more arrives. Only a chunked body
+ * must be counted as it arrives, and one that has a share of the budget.
+ */
+async function readBytes(
+  c: Context<HttpEnv>,
+  maxBytes: number,
+  share: BodyShare,
+): Promise<ArrayBuffer | Buffer> {
+  const { incoming } = c.env
+  const isCounted = share !== NO_SHARE || statedLength(c) === undefined
   let size = 0
-  for await (const chunk of c.req.raw.body ?? []) {
-    size += chunk.byteLength
-    if (size > maxBytes) throw tooLarge()
-    chunks.push(chunk)
+  const count = (bytes: number): void => {
+    size += bytes
+    if (size > maxBytes) throw tooLarge(maxBytes)
+    share.add(bytes)
   }
-  return Buffer.concat(chunks)
+  try {
+    if (!isCounted) return await c.req.arrayBuffer()
+    if (incoming !== undefined) return await readSocket(incoming, count)
+    const chunks: Uint8Array[] = []
+    for await (const chunk of c.req.raw.body ?? []) {
+      count(chunk.byteLength)
+      chunks.push(chunk)
+    }
+    return Buffer.concat(chunks)
+  } catch (error) {
+    if (error instanceof GatewayError) throw error
+    throw new GatewayError('client_gone', 'the client left before its request was complete', {
+      cause: error,
+    })
+  }
 }
 
 /** Both framings give bytes, and the bytes are read here alone, so that the answer does not depend on the framing. */

@@ -23,5 +23,5 @@ export function newId(): string {
 }
 
 /** The id of a response. With an Idempotency-Key the same key gives the same id, which is that of no other route's job. */
-export const responseId = (key: string | undefined): string =>
+export const responseId = (key?: string): string =>
   RESPONSE_PREFIX + (key === undefined ? newId().replaceAll('-', '') : idFromKey(key))

@@ -10,12 +10,11 @@ import type { RedisConnection } from './connection.ts'
  * there is no place.
  */
 const ENTER = `
-local key, id, deadline, now, most = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local key, id, life, now, most = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
 if not redis.call('ZSCORE', key, id) and redis.call('ZCARD', key) >= most then return 0 end
-redis.call('ZADD', key, deadline, id)
-local last = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')
-redis.call('PEXPIREAT', key, string.format('%.0f', tonumber(last[2]) + 1000))
+redis.call('ZADD', key, now + life, id)
+if redis.call('PTTL', key) < life then redis.call('PEXPIRE', key, life) end
 return 1
 `
 
@@ -64,8 +63,7 @@ export class BackgroundJobs {
 
   async #hasEntered(id: string, lifeMs: number): Promise<boolean> {
     const { connection, most } = this.#options
-    const now = Date.now()
-    const args = [id, now + lifeMs, now, most].map(String)
+    const args = [id, lifeMs, Date.now(), most].map(String)
     try {
       return (await connection.client.eval(ENTER, { keys: [this.#key], arguments: args })) === 1
     } catch (cause) {

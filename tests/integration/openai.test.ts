@@ -174,6 +174,32 @@ describe('a request that comes again after a 504', () => {
     expect(worker.jobs).toHaveLength(2)
   })
 
+  test.each([
+    ['text', true],
+    ['whole bodies', false],
+  ])(
+    'begins a job of its own where its model has changed to %s meanwhile',
+    async (_, wasVerbatim) => {
+      const { settings, url, worker } = await scene(async ({ job, end }) => {
+        if (jobs.push(job.id) > 1) await end({ kind: 'succeeded', content: 'x', body: ANSWER })
+      })
+      const jobs: string[] = []
+      const ANSWER = '{"choices":[{"message":{"content":"x"}}]}'
+      const other = await startOpenAiGateway(settings, { isVerbatim: false })
+      const [first, second] = wasVerbatim ? [url, other.url] : [other.url, url]
+      const timed = await ask(first, CHAT, hello(), { headers: { 'x-stainless-timeout': '0.3' } })
+      expect(timed.status).toBe(504)
+      for (const stream of [false, true]) {
+        const again = await ask(second, CHAT, hello(stream ? { stream } : {}))
+        expect(again.status).toBe(200)
+        expect(again.headers.get('idempotent-replayed')).toBeNull()
+        expect(again.headers.get('x-job-id')).not.toBe(timed.headers.get('x-job-id'))
+      }
+      expect(jobs).toHaveLength(3)
+      expect(await worker.redis.keys(`${settings.REDIS_PREFIX}:@unanswered:*`)).toEqual([])
+    },
+  )
+
   test('finds its job for 60 s', async () => {
     const { settings, url, worker } = await scene(async () => {})
     await ask(url, CHAT, hello(), { headers: { 'x-stainless-timeout': '0.2' } })

@@ -64,8 +64,10 @@ async function start(redis: Server, vhost: string, more: Settings) {
     ...settings,
     ...addresses('llm-gateway'),
     ALLOWED_QUEUES: IDLE,
+    MODELS: `idle=${IDLE}`,
     TIMEOUT: '1',
     JOB_TTL_S: '3',
+    MAX_BACKGROUND: '1',
   })
   await worker.log.until('worker.consuming')
   const admin = await testRedis(urlFor(redis, 'admin'))
@@ -86,6 +88,18 @@ async function answeredJobs({ url }: Scene): Promise<void> {
   expect((await generate(url, 'p-3', large)).body).toEqual({ content: `echo: ${large}` })
 }
 
+/** A request under /v1 that is sent again after its 504 joins its job. */
+async function repeatedJobs({ url, channel }: Scene): Promise<void> {
+  const chat = { model: 'idle', messages: [{ role: 'user', content: 'x' }] }
+  const [first, again] = [
+    await post(url, '/v1/chat/completions', chat),
+    await post(url, '/v1/chat/completions', chat),
+  ]
+  expect([first.status, again.status]).toEqual([504, 504])
+  expect(again.headers.get('x-job-id')).toBe(first.headers.get('x-job-id'))
+  await channel.purgeQueue(IDLE)
+}
+
 /** Followed while it is streamed, and stopped while it waits. */
 async function followedJobs({ url, channel }: Scene): Promise<void> {
   const { body } = await submit(url, { content: 'one two three' })
@@ -97,6 +111,24 @@ async function followedJobs({ url, channel }: Scene): Promise<void> {
   expect(cancelled.body.status).toBe('cancelled')
   await eventually('it is queued', async () => (await channel.checkQueue(IDLE)).messageCount > 0)
   await channel.purgeQueue(IDLE)
+}
+
+/** In the background: streamed, deleted, and more of them than there may be. */
+async function backgroundResponses({ url, gateway }: Scene): Promise<void> {
+  await gateway.log.until('worker.announced')
+  const body = { model: 'echo', input: 'one two three', background: true }
+  const first = await post(url, '/v1/responses', body)
+  expect(first.status).toBe(200)
+  const { id } = first.body as unknown as { id: string }
+  const streamed = await fetch(`${url}/v1/responses/${id}?stream=true`)
+  expect(await streamed.text()).toContain('response.completed')
+  const second = await post(url, '/v1/responses', { ...body, input: 'x '.repeat(20_000) })
+  expect(second.status).toBe(200)
+  expect((await post(url, '/v1/responses', body)).status).toBe(429)
+  for (const { body: it } of [first, second]) {
+    const path = `/v1/responses/${(it as unknown as { id: string }).id}`
+    expect((await ask(url + path, 'DELETE')).status).toBe(200)
+  }
 }
 
 /** One that announces itself and stops, and one that dies. */
@@ -169,7 +201,9 @@ describe('gateway and worker stub under the rights of deploy/', () => {
       const running = await scene(queueType, notifyConfig)
       const { gateway, admin } = running
       await answeredJobs(running)
+      await repeatedJobs(running)
       await followedJobs(running)
+      await backgroundResponses(running)
       await unansweredJobs(running)
       await refusedJobs(running, queueType)
       await announcedWorkers(running)
@@ -193,8 +227,9 @@ describe('gateway and worker stub under the rights of deploy/', () => {
     // As Celery's workers do.
     await running.channel.assertExchange('celery.pidbox', 'fanout', { durable: false })
     await answeredJobs(running)
+    await repeatedJobs(running)
     await followedJobs(running)
-    await running.gateway.log.until('worker.announced')
+    await backgroundResponses(running)
     await running.worker.end('SIGTERM')
     await running.gateway.log.until('worker.stopped')
     expect(refusalsIn(running)).toEqual([])

@@ -18,6 +18,7 @@ export const answerOf = (outcome: Outcome): Answer => ({
 const unreachable = async () => expect.unreachable()
 /** A gateway for tests that ask nothing of it. */
 export const noGateway = {
+  look: () => {},
   run: unreachable,
   submit: unreachable,
   view: unreachable,
@@ -32,6 +33,7 @@ export const noGateway = {
 /** What the OpenAI surface needs beside a gateway. */
 export const v1 = {
   maxBodyBytes: 100_000,
+  maxHeldBytes: 10_000_000,
   carriesBodies: true,
   maxPriorityOf: () => undefined,
   unanswered: { take: async () => undefined, put: async () => {} },

@@ -7,6 +7,7 @@ import { createLog } from '../../src/telemetry/log.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import type { Dialect } from '../../src/dialect.ts'
 import type { GatewayParts } from '../../src/gateway/gateway-parts.ts'
+import type { ContentUse } from '../../src/gateway/job-content.ts'
 import type { Held } from '../../src/gateway/claimed-run.ts'
 import type { Job } from '../../src/job.ts'
 import type { Confirmation } from '../../src/rabbitmq/broker.ts'
@@ -142,12 +143,16 @@ export function coreScene(more: { readonly dialect?: Partial<Dialect> } = {}) {
   } satisfies GatewayParts
   const onEnd = vi.fn<(pending: PendingJob) => void>()
   /** Begins the job, with one request that waits for it. */
-  const begin = (overrides: Partial<GatewayParts> = {}, graceMs = 0): PendingJob => {
+  const begin = (
+    overrides: Partial<GatewayParts> = {},
+    graceMs = 0,
+    content?: ContentUse,
+  ): PendingJob => {
     const keys = records.keysOf('j')
     const claimant = { job, keys, wireId: 'j', fingerprint: 'f', asker: 'a-1' }
     const pending = new PendingJob(
       claimant,
-      { mode: 'wait', graceMs: () => graceMs, onEnd },
+      { mode: 'wait', graceMs: () => graceMs, onEnd, content },
       { ...parts, ...overrides },
     )
     pending.join()

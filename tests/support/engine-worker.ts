@@ -11,15 +11,16 @@ import { modelsOf } from './openai.ts'
 import { deltasKey } from './record.ts'
 import { isReady, testChannel, testRedis } from './scene.ts'
 import type { Job, Outcome } from '../../src/job.ts'
+import type { ModelRoute } from '../../src/models.ts'
 import type { Settings } from './scene.ts'
 
 type SceneSettings = Settings & { QUEUE_NAME: string; REDIS_PREFIX: string }
 
-/** The gateway with two models on its queue: `whole` takes bodies, `text` takes messages. */
-export async function startOpenAiGateway(settings: SceneSettings) {
+/** The gateway with two models on its queue: `whole` takes bodies unless told otherwise, `text` takes messages. */
+export async function startOpenAiGateway(settings: SceneSettings, whole: Partial<ModelRoute> = {}) {
   const lines = new Lines()
   const queue = settings.QUEUE_NAME
-  const models = modelsOf({ whole: { queue }, text: { queue, isVerbatim: false } })
+  const models = modelsOf({ whole: { queue, ...whole }, text: { queue, isVerbatim: false } })
   const config = readConfig(settings)
   const server = await startServer(config, createLog('debug', lines), createMetrics(), models)
   onTestFinished(() => server.close(0))

@@ -169,6 +169,7 @@ export const ANSWERS: Readonly<Record<string, Check>> = {
   MAX_BACKGROUND: numberAs((config) => gateway(config).maxBackground),
   MAX_BODY_BYTES: numberAs((config) => gateway(config).http.maxBodyBytes),
   V1_MAX_BODY_BYTES: numberAs((config) => gateway(config).http.v1MaxBodyBytes),
+  V1_MAX_HELD_BYTES: numberAs((config) => gateway(config).http.v1MaxHeldBytes),
   REDIS_PREFIX_FOR_STATUS: textAs((config) => keyOf(config, 0)),
   REDIS_PREFIX_FOR_ANSWER: textAs((config) => keyOf(config, 1)),
   BASE_PRIORITY: (_, value) => expect(value).toMatch(/^[0-9]+$/),

@@ -9,7 +9,13 @@ describe('readConfig', () => {
   test('without any variable it is what protollm_api assumes', () => {
     const config = readConfig({})
     expect(config).toMatchObject({
-      http: { host: '127.0.0.1', port: 6672, maxBodyBytes: 1_048_576, v1MaxBodyBytes: 12_582_912 },
+      http: {
+        host: '127.0.0.1',
+        port: 6672,
+        maxBodyBytes: 1_048_576,
+        v1MaxBodyBytes: 12_582_912,
+        v1MaxHeldBytes: 268_435_456,
+      },
       rabbitUrl: 'amqp://admin:admin@localhost:5672',
       redisUrl: 'redis://localhost:6379',
       redisPrefix: 'llm-api',

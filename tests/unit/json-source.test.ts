@@ -30,6 +30,14 @@ describe('the parts of a JSON text', () => {
     expect(withMembers('{}', { a: undefined })).toBe('{}')
   })
 
+  test('a member keeps its own value, the last of two, or else gets the usual one', () => {
+    const usual = { b: '2', object: { usual: '"u"' }, c: '3' }
+    expect(withMembers('{"object": "x","a":1,"\\u006fbject":[{"]":"\\""}, 1.0]}', usual)).toBe(
+      String.raw`{"a":1,"b":2,"object":[{"]":"\""}, 1.0],"c":3}`,
+    )
+    expect(withMembers('{"a":1}', usual)).toBe('{"a":1,"b":2,"object":"u","c":3}')
+  })
+
   test('are found by their path', () => {
     const text = '[[], {"prompt": {"request": {"body": {"n": 1.0}}}}, null]'
     expect(sourceAt(text, [1, 'prompt', 'request', 'body'])).toBe('{"n": 1.0}')

@@ -1,21 +1,21 @@
 import { GatewayError } from '../../errors.ts'
 import { withMembers } from '../../json-source.ts'
 import { inFormat } from './embedding-format.ts'
-import { withBothReasonings, withEnvelope } from './engine-json.ts'
+import { changesOf, withBothReasonings } from './engine-json.ts'
 import { CHAT, EMBEDDINGS } from './openai-request.ts'
 import type { Outcome } from '../../job.ts'
 import type { Envelope } from './engine-json.ts'
-import type { OpenAiRequest } from './openai-request.ts'
+import type { RequestFacts } from './openai-request.ts'
 
 type Success = Extract<Outcome, { readonly kind: 'succeeded' }>
 
 /** The JSON text of the answer to a request that is not streamed. */
 export async function answerOf(
-  request: OpenAiRequest,
+  request: RequestFacts,
   envelope: Envelope,
   outcome: Success,
 ): Promise<string> {
-  const { endpoint, isVerbatim, fields, model } = request
+  const { endpoint, isVerbatim, encodingFormat, model } = request
   const body = isVerbatim ? outcome.body : undefined
   if (endpoint === EMBEDDINGS) {
     if (body === undefined) throw new GatewayError('bad_result', 'the result has no embeddings')
@@ -23,10 +23,10 @@ export async function answerOf(
       model: JSON.stringify(model),
       ...(envelope.tier !== undefined && { service_tier: JSON.stringify(envelope.tier) }),
     })
-    return inFormat(named, fields.encoding_format === 'base64' ? 'base64' : 'float')
+    return inFormat(named, encodingFormat)
   }
   if (body === undefined) return JSON.stringify(ofText(endpoint === CHAT, envelope, outcome))
-  const answer = withEnvelope(body, envelope)
+  const answer = withMembers(body, changesOf(envelope))
   return endpoint === CHAT ? withBothReasonings(answer, 'message') : answer
 }
 

@@ -1,4 +1,4 @@
-import { sourceAt } from '../../json-source.ts'
+import { sourceAt, withMembers } from '../../json-source.ts'
 import { isOfContent } from '../../gateway/event-log.ts'
 import { usageOf } from './answer.ts'
 import {
@@ -11,11 +11,12 @@ import {
   wholeChoicesIn,
   withoutRole,
 } from './chunk.ts'
-import { choicesIn, withBothReasonings, withEnvelope } from './engine-json.ts'
+import { changesOf, choicesIn, withBothReasonings } from './engine-json.ts'
 import { failureOf, workerRestarted } from './openai-errors.ts'
 import { SaidChoice } from './said-choice.ts'
 import { SaidText } from './said-text.ts'
 import type { JobEvent, Outcome } from '../../job.ts'
+import type { Changes } from '../../json-source.ts'
 import type { EventWriter } from '../sse.ts'
 import type { Chunk, ChunkKind } from './chunk.ts'
 import type { Envelope } from './engine-json.ts'
@@ -41,6 +42,9 @@ const PING = ': ping\n'
 /** Writes the events of one job as chunks of the OpenAI API, which ends with `[DONE]` or with an error. */
 export class ChunkWriter implements EventWriter {
   readonly #stream: ChunkStream
+  readonly #envelope: Changes
+  /** The envelope behind the last member of a chunk that is made here. */
+  readonly #ending: string
   readonly #said = new SaidText()
   /** The choices that the client has heard of, and those of them that have an end. */
   readonly #begun = new Set<number>()
@@ -60,6 +64,8 @@ export class ChunkWriter implements EventWriter {
 
   constructor(stream: ChunkStream) {
     this.#stream = stream
+    this.#envelope = changesOf(stream.envelope)
+    this.#ending = `,${withMembers('{}', this.#envelope).slice(1)}`
   }
 
   readonly ping = (): string => PING
@@ -172,12 +178,12 @@ export class ChunkWriter implements EventWriter {
   #write(index: number, source: string): string {
     const role = this.#stream.kind === 'chat' && !this.#begun.has(index) ? this.#role(index) : ''
     this.#begun.add(index)
-    return role + this.#line(source)
+    return role + this.#ownLine(source)
   }
 
   #role(index: number): string {
     const delta = { role: 'assistant', content: '' }
-    return this.#line(chunkWith(this.#stream.kind, index, { delta }))
+    return this.#ownLine(chunkWith(this.#stream.kind, index, { delta }))
   }
 
   #end(outcome: Outcome | null): string {
@@ -246,7 +252,7 @@ export class ChunkWriter implements EventWriter {
     const usual = this.#withTools.has(index) ? 'tool_calls' : 'stop'
     const ofEngine = body === undefined ? undefined : finishIn(body, index)
     const finish = ofEngine ?? (index === 0 ? finishReason : undefined) ?? usual
-    return this.#line(chunkWith(this.#stream.kind, index, { finish }))
+    return this.#ownLine(chunkWith(this.#stream.kind, index, { finish }))
   }
 
   #usageOf(outcome: Success, body: string | undefined): string | undefined {
@@ -263,9 +269,14 @@ export class ChunkWriter implements EventWriter {
     return dataOf(JSON.stringify({ error: this.#stream.errorOf(error) }))
   }
 
+  /** A chunk that was made here, so that it needs no look at its members. It has one at least. */
+  #ownLine(source: string): string {
+    return dataOf(source.slice(0, -1) + this.#ending)
+  }
+
   #line(source: string): string {
-    const { kind, envelope } = this.#stream
-    const chunk = withEnvelope(source, envelope)
+    const { kind } = this.#stream
+    const chunk = withMembers(source, this.#envelope)
     return dataOf(kind === 'chat' ? withBothReasonings(chunk, 'delta') : chunk)
   }
 }

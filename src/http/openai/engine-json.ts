@@ -1,4 +1,5 @@
 import { elementsOf, membersOf, sourceAt, withMembers, withSourceAt } from '../../json-source.ts'
+import type { Changes } from '../../json-source.ts'
 
 /** Changes to an engine's JSON that leave all else as its source text. */
 
@@ -13,17 +14,17 @@ export interface Envelope {
   readonly tier: string | undefined
 }
 
-/** An engine's answer or chunk as that of the gateway. An `object` that the engine gave stays. */
-export function withEnvelope(source: string, envelope: Envelope): string {
-  const { id, object, created, model, tier } = envelope
-  return withMembers(source, {
-    id: JSON.stringify(id),
-    object: sourceAt(source, ['object']) ?? JSON.stringify(object),
-    created: String(created),
-    model: JSON.stringify(model),
-    ...(tier !== undefined && { service_tier: JSON.stringify(tier) }),
-  })
-}
+/**
+ * What makes an engine's answer or chunk that of the gateway. It is the same for every chunk of
+ * a stream. An `object` that the engine gave stays.
+ */
+export const changesOf = ({ id, object, created, model, tier }: Envelope): Changes => ({
+  id: JSON.stringify(id),
+  object: { usual: JSON.stringify(object) },
+  created: String(created),
+  model: JSON.stringify(model),
+  ...(tier !== undefined && { service_tier: JSON.stringify(tier) }),
+})
 
 const REASONINGS = ['reasoning', 'reasoning_content'] as const
 

@@ -17,9 +17,11 @@ export function modelsRoutes({ models }: Pick<OpenAiOptions, 'models'>): Hono<Ht
   return routes
 }
 
-const modelJson = ({ id, createdAt, ownedBy }: Model) => ({
+const modelJson = ({ id, createdAt, ownedBy, isServed }: Model) => ({
   id,
   object: 'model',
   created: Math.floor(createdAt / 1000),
   owned_by: ownedBy,
+  // Not of OpenAI, whose models are always served.
+  served: isServed,
 })

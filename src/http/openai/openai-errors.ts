@@ -71,6 +71,13 @@ export const modelUnknown = (model: string, models: Models): OpenAiError => {
   )
 }
 
+/** Workers serve the model, and none of them this endpoint. */
+export const endpointLacking = (model: string, endpoint: string): OpenAiError =>
+  new OpenAiError(400, `the model '${model}' is not served at ${endpoint}`, {
+    param: 'model',
+    code: 'unsupported_endpoint',
+  })
+
 /** Mid-stream, when the text so far is not how the next worker's answer begins. */
 export const workerRestarted = (): OpenAiError =>
   new OpenAiError(502, 'the worker was replaced, and its answer begins in another way', {

@@ -29,9 +29,12 @@ export function waitOf(c: Context<HttpEnv>, maxMs: number): number {
   return Math.min(maxMs, ...timeouts.map((ms) => ms - marginOf(ms)))
 }
 
+export const isConflict = (error: unknown): boolean =>
+  error instanceof GatewayError && error.code === 'job_conflict'
+
 /** A key that is sent again with another payload is a 422, as for POST /jobs. */
 export function conflictOfKey(error: unknown): unknown {
-  if (!(error instanceof GatewayError) || error.code !== 'job_conflict') return error
+  if (!isConflict(error)) return error
   return new GatewayError(
     'idempotency_conflict',
     'the Idempotency-Key was used for another payload',

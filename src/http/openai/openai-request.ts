@@ -1,9 +1,10 @@
 import { withMembers } from '../../json-source.ts'
 import { readJsonText } from '../body.ts'
-import { OpenAiError, invalidValue, modelUnknown } from './openai-errors.ts'
+import { OpenAiError, endpointLacking, invalidValue, modelUnknown } from './openai-errors.ts'
 import { tierOf } from './service-tier.ts'
 import type { Context } from 'hono'
-import type { ModelRoute, Models } from '../../models.ts'
+import type { Endpoint as EndpointName, ModelRoute, Models } from '../../models.ts'
+import type { BodyBudget, BodyShare } from '../body-budget.ts'
 import type { HttpEnv } from '../context.ts'
 import type { OpenAiOptions } from './openai-options.ts'
 import type { Tier } from './service-tier.ts'
@@ -37,13 +38,32 @@ export interface OpenAiRequest extends SentBody {
   readonly wantsUsage: boolean
 }
 
+/** What the gateway must know of a request until it is answered. Nothing here is large. */
+export interface RequestFacts extends Omit<OpenAiRequest, 'source' | 'fields'> {
+  /** Of embeddings. */
+  readonly encodingFormat: 'base64' | 'float'
+}
+
+interface ReadOptions extends Pick<OpenAiOptions, 'models' | 'v1'> {
+  readonly budget: BodyBudget
+}
+
 /** Reads the body. Checks only what the gateway itself needs: the engine validates the rest. */
 export async function readRequest(
   c: Context<HttpEnv>,
   endpoint: Endpoint,
-  options: Pick<OpenAiOptions, 'models' | 'v1'>,
-): Promise<OpenAiRequest> {
-  const sent = await readBody(c, options)
+  options: ReadOptions,
+): Promise<{ readonly request: OpenAiRequest; readonly share: BodyShare }> {
+  const { sent, share } = await readBody(c, endpoint, options)
+  try {
+    return { request: requestOf(endpoint, sent), share }
+  } catch (error) {
+    share.release()
+    throw error
+  }
+}
+
+function requestOf(endpoint: Endpoint, sent: SentBody): OpenAiRequest {
   const { stream = null, stream_options: streamOptions = null } = sent.fields
   if (stream !== null && typeof stream !== 'boolean') {
     throw invalidValue('stream', 'stream must be true or false')
@@ -56,24 +76,48 @@ export async function readRequest(
   }
 }
 
-/** Reads what every endpoint needs: the body, and which model is to answer it. */
+/** Reads what every endpoint needs: the body, and which model is to answer it by the endpoint. */
 export async function readBody(
   c: Context<HttpEnv>,
-  { models, v1 }: Pick<OpenAiOptions, 'models' | 'v1'>,
-): Promise<SentBody> {
-  const { text: source, value } = await readJsonText(c, v1.maxBodyBytes)
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new OpenAiError(400, 'the body must be a JSON object', { code: 'invalid_value' })
+  endpoint: Endpoint,
+  { models, v1, budget }: ReadOptions,
+): Promise<{ readonly sent: SentBody; readonly share: BodyShare }> {
+  const { text: source, value, share } = await readJsonText(c, v1.maxBodyBytes, budget)
+  try {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new OpenAiError(400, 'the body must be a JSON object', { code: 'invalid_value' })
+    }
+    const fields = value as Record<string, unknown>
+    const { model, route } = modelOf(fields.model, endpoint, models)
+    const isVerbatim = route.isVerbatim && v1.carriesBodies
+    const tier = tierOf(fields.service_tier)
+    return { sent: { source, fields, model, route, isVerbatim, tier }, share }
+  } catch (error) {
+    share.release()
+    throw error
   }
-  const fields = value as Record<string, unknown>
-  const { model, route } = modelOf(fields.model, models)
-  const isVerbatim = route.isVerbatim && v1.carriesBodies
-  return { source, fields, model, route, isVerbatim, tier: tierOf(fields.service_tier) }
 }
 
-function modelOf(given: unknown, models: Models): { model: string; route: ModelRoute } {
+/** As workers name them. */
+const NAMES: Readonly<Record<Endpoint, EndpointName>> = {
+  [CHAT]: 'chat',
+  [COMPLETIONS]: 'completions',
+  [EMBEDDINGS]: 'embeddings',
+}
+
+function modelOf(
+  given: unknown,
+  endpoint: Endpoint,
+  models: Models,
+): { model: string; route: ModelRoute } {
+  const named = namedModel(given, endpoint, models)
+  if (named.route.lacksEndpoint) throw endpointLacking(named.model, endpoint)
+  return named
+}
+
+function namedModel(given: unknown, endpoint: Endpoint, models: Models) {
   if (typeof given === 'string' && given !== '') {
-    const route = models.route(given)
+    const route = models.route(given, NAMES[endpoint])
     if (route === undefined) throw modelUnknown(given, models)
     return { model: given, route }
   }
@@ -81,7 +125,7 @@ function modelOf(given: unknown, models: Models): { model: string; route: ModelR
     throw invalidValue('model', 'model must be a string')
   }
   const [only, ...others] = models.all()
-  const route = only && models.route(only.id)
+  const route = only && models.route(only.id, NAMES[endpoint])
   if (only === undefined || route === undefined || others.length > 0) {
     throw invalidValue('model', 'name a model: GET /v1/models lists them')
   }

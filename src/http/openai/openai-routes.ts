@@ -3,30 +3,36 @@ import { clientOf, replayed, serverTiming } from '../context.ts'
 import { idFromKey, newId } from '../job-id.ts'
 import { sendEvents } from '../sse.ts'
 import { answerOf } from './answer.ts'
+import { readAskedJob } from './asked-job.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import { HOLD_MS, heldBack } from './held-back.ts'
 import { failureOf, openAiErrorOf } from './openai-errors.ts'
 import { conflictOfKey, keyOf, waitOf } from './openai-headers.ts'
-import { jobOf } from './openai-job.ts'
-import { CHAT, COMPLETIONS, EMBEDDINGS, readRequest } from './openai-request.ts'
-import { rememberUnanswered, unansweredJob } from './retried-requests.ts'
+import { CHAT, COMPLETIONS, EMBEDDINGS } from './openai-request.ts'
+import { joinOrBegin } from './retried-requests.ts'
 import { priorityOf } from './service-tier.ts'
-import { ignoredIn } from './text-only.ts'
 import type { Context } from 'hono'
-import type { Job, JobEvent, JobView } from '../../job.ts'
+import type { JobEvent, JobView } from '../../job.ts'
 import type { HttpEnv } from '../context.ts'
 import type { Envelope } from './engine-json.ts'
-import type { OpenAiOptions } from './openai-options.ts'
-import type { OpenAiRequest } from './openai-request.ts'
+import type { BudgetedOptions, OpenAiOptions } from './openai-options.ts'
+import type { AskedJob } from './asked-job.ts'
+import type { RequestFacts } from './openai-request.ts'
 
 /** The endpoints that make a job of each request. */
-export function openAiRoutes(options: OpenAiOptions): Hono<HttpEnv> {
+export function openAiRoutes(options: BudgetedOptions): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>()
   for (const endpoint of [CHAT, COMPLETIONS, EMBEDDINGS] as const) {
     routes.post(endpoint, async (c) => {
       const key = keyOf(c)
-      const request = await readRequest(c, endpoint, options)
-      return answer(c, request, key, options)
+      // A body may be large, so a gateway that is full refuses the request without it.
+      options.gateway.look()
+      const asked = await readAskedJob(c, endpoint, options)
+      try {
+        return await answer(c, asked, key, options)
+      } finally {
+        asked.close()
+      }
     })
   }
   return routes
@@ -34,26 +40,19 @@ export function openAiRoutes(options: OpenAiOptions): Hono<HttpEnv> {
 
 async function answer(
   c: Context<HttpEnv>,
-  request: OpenAiRequest,
+  asked: AskedJob,
   key: string | undefined,
   options: OpenAiOptions,
 ): Promise<Response> {
-  const { unanswered } = options.v1
-  const job = jobOf(request, key === undefined ? newId() : idFromKey(key), options.v1)
-  if (key !== undefined) {
-    // The client finds the job by its key, so that nothing has to be remembered.
-    return run(c, request, job, { options, hasKey: true }).catch((error: unknown) => {
-      throw conflictOfKey(error)
-    })
+  if (key === undefined) {
+    return joinOrBegin(options.v1.unanswered, asked.name, newId, (id, isAgain) =>
+      run(c, asked, id, { options, isAgain }),
+    )
   }
-  const earlier = await unansweredJob(unanswered, request)
-  const id = earlier ?? job.id
-  try {
-    return await run(c, request, { ...job, id }, { options, isAgain: earlier !== undefined })
-  } catch (error) {
-    await rememberUnanswered(unanswered, request, id, error)
-    throw error
-  }
+  // The client finds the job by its key, so that nothing has to be remembered.
+  return run(c, asked, idFromKey(key), { options, hasKey: true }).catch((error: unknown) => {
+    throw conflictOfKey(error)
+  })
 }
 
 interface RunOptions {
@@ -65,28 +64,29 @@ interface RunOptions {
 
 async function run(
   c: Context<HttpEnv>,
-  request: OpenAiRequest,
-  job: Job,
+  asked: AskedJob,
+  id: string,
   { options, hasKey = false, isAgain = false }: RunOptions,
 ): Promise<Response> {
-  c.env.jobId = job.id
-  const ignored = ignoredIn(request)
+  c.env.jobId = id
+  const { facts, ignored } = asked
   const headers = {
     ...replayed(isAgain),
     ...(ignored !== undefined && { 'x-ignored-parameters': ignored }),
   }
-  if (request.isStream) return stream(c, request, job, { options, headers, hasKey })
+  if (facts.isStream) return stream(c, asked, id, { options, headers, hasKey })
   const { gateway, limits } = options
   const client = clientOf(c.env.outgoing)
   const waitMs = waitOf(c, limits.timeoutMs)
-  const found = await gateway.run(job, { client, waitMs, mayReturn: hasKey })
+  const { job, content } = asked.under(id)
+  const found = await gateway.run(job, { client, waitMs, mayReturn: hasKey, content })
   const { outcome, isReplay, stages, view } = found
   if (outcome.kind !== 'succeeded') throw failureOf(outcome)
-  const envelope = envelopeOf(request, job, options, view)
-  return new Response(await answerOf(request, envelope, outcome), {
+  const envelope = envelopeOf(facts, id, options, view)
+  return new Response(await answerOf(facts, envelope, outcome), {
     headers: {
       'content-type': 'application/json',
-      'x-job-id': job.id,
+      'x-job-id': id,
       'server-timing': serverTiming(stages),
       ...replayed(isReplay),
       ...headers,
@@ -102,18 +102,20 @@ interface StreamOptions {
 
 async function stream(
   c: Context<HttpEnv>,
-  request: OpenAiRequest,
-  job: Job,
+  asked: AskedJob,
+  id: string,
   { options, headers, hasKey }: StreamOptions,
 ): Promise<Response> {
   const { gateway, log } = options
+  const { facts } = asked
   const client = clientOf(c.env.outgoing)
-  const events = gateway.stream(job, { client, isKept: false, mayReturn: hasKey })
+  const { job, content } = asked.under(id)
+  const events = gateway.stream(job, { client, isKept: false, mayReturn: hasKey, content })
   const writer = new ChunkWriter({
-    kind: request.endpoint === CHAT ? 'chat' : 'completions',
-    envelope: envelopeOf(request, job, options),
-    isVerbatim: request.isVerbatim,
-    wantsUsage: request.wantsUsage,
+    kind: facts.endpoint === CHAT ? 'chat' : 'completions',
+    envelope: envelopeOf(facts, id, options),
+    isVerbatim: facts.isVerbatim,
+    wantsUsage: facts.wantsUsage,
     errorOf: (error) => openAiErrorOf(error, c, log).object,
   })
   return sendEvents(c, failingAtOnce(heldBack(events, HOLD_MS)), writer, headers)
@@ -140,8 +142,8 @@ const PREFIX = { [CHAT]: 'chatcmpl-', [COMPLETIONS]: 'cmpl-', [EMBEDDINGS]: '' }
 const OBJECT = { [CHAT]: 'chat.completion', [COMPLETIONS]: 'text_completion', [EMBEDDINGS]: 'list' }
 
 function envelopeOf(
-  { endpoint, model, tier, route, isStream }: OpenAiRequest,
-  { id }: Job,
+  { endpoint, model, tier, route, isStream }: RequestFacts,
+  id: string,
   { v1 }: OpenAiOptions,
   view?: JobView,
 ): Envelope {

@@ -66,8 +66,13 @@ const Model = {
     object: { const: 'model' },
     created: { type: 'integer' },
     owned_by: { type: 'string' },
+    served: {
+      type: 'boolean',
+      description:
+        'Whether a worker serves it now. The job of a model that is not served waits for a worker',
+    },
   },
-  required: ['id', 'object', 'created', 'owned_by'],
+  required: ['id', 'object', 'created', 'owned_by', 'served'],
 }
 
 export const OPENAI_SCHEMAS = {

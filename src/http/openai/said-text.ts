@@ -23,6 +23,12 @@ export class SaidText {
 
   /** What of the next piece the client does not have. Undefined where the attempts differ. */
   next(piece: string): string | undefined {
+    // The usual case, in which the whole text need not be looked at.
+    if (!this.isBehind) {
+      this.#text += piece
+      this.#repeated = this.#text.length
+      return piece
+    }
     if (this.#text.startsWith(piece, this.#repeated)) {
       this.#repeated += piece.length
       return ''

@@ -24,6 +24,11 @@ interface RunOfJob {
   readonly run: string
 }
 
+interface Released extends Pick<ClaimRequest, 'run' | 'asker' | 'prepared'> {
+  /** What was kept of the request goes as well. */
+  readonly isKept?: boolean
+}
+
 export interface JobRecordsOptions {
   readonly dialect: Pick<Dialect, 'ends' | 'prepare' | 'mayAnswerTwice' | 'resultKeys'>
   /** How long results live whose record has gone. */
@@ -157,13 +162,10 @@ export class JobRecords {
    * The job was not accepted: from now on it is as if it had never been asked for. False when
    * another replica took it over meanwhile, which may have published it.
    */
-  release(
-    keys: JobKeys,
-    { run, asker, prepared }: Pick<ClaimRequest, 'run' | 'asker' | 'prepared'>,
-  ): Promise<boolean> {
+  release(keys: JobKeys, { run, asker, prepared, isKept = false }: Released): Promise<boolean> {
     // Not what is at a result key: the message of an earlier run may still be looked for with it.
     const others = prepared.map(({ key }) => key).filter((key) => !keys.results.includes(key))
-    others.push(keys.kept)
+    if (isKept) others.push(keys.kept)
     return this.#client.releaseJob({ keys, ask: { run, holder: asker }, others })
   }
 

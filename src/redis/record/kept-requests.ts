@@ -35,7 +35,7 @@ export class KeptRequests {
   /** Removes it with all else that is stored of a job that has ended. Rejects with `results_down`. */
   async removeJob({ record, deltas, kept, results }: JobKeys): Promise<void> {
     try {
-      await this.#client.unlink([kept, record, deltas, ...results])
+      await this.#client.del([kept, record, deltas, ...results])
     } catch (cause) {
       throw noResult('the job could not be removed', cause)
     }

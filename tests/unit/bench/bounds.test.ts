@@ -65,4 +65,49 @@ describe('figuresOf', () => {
     const names = figuresOf({ pairs: rowsOf({ redisUs: undefined }) }).map(({ name }) => name)
     expect(names).not.toContain('CPU of Redis / C, 64 in flight')
   })
+  const v1Rows = (chat: Partial<Sample>, others: readonly Row['name'][]): Row[] =>
+    [1, 64].flatMap((concurrency) => [
+      { name: '/v1 chat' as const, concurrency, samples: [{ ...sample, ...chat }] },
+      ...others.map((name) => ({ name, concurrency, samples: [sample] })),
+    ])
+
+  test('a short run of /v1 has the figures against C, and no more', () => {
+    const plain = v1Rows({ p50: 1.5, perSecond: 0.5, wrong: 1 }, ['C'])
+    expect(figuresOf({ v1: { plain } }).map(({ name, value }) => [name, value])).toEqual([
+      ['p50 / C, /v1/chat/completions, 1 in flight', 1.5],
+      ['requests a second / C, /v1/chat/completions, 64 in flight', 0.5],
+      ['wrong answers, /v1/chat/completions and its peers', 2],
+    ])
+  })
+
+  test('the streams of /v1 are held to a delay, and to every chunk', () => {
+    const delay = { p50: 1, perSecond: 1, serverCpu: 1, redisCpu: 1, loadCpu: 1 }
+    const rounds = [
+      { ...delay, p99: 100, lost: 1, disordered: 0 },
+      { ...delay, p99: 140, lost: 0, disordered: 2 },
+    ]
+    const row = { name: 'x', streams: 500, rounds }
+    const streams = [row, row] as const
+    const figures = figuresOf({ v1: { plain: v1Rows({}, ['C']), streams } })
+    const values = Object.fromEntries(figures.map(({ name, value }) => [name, value]))
+    expect(values).toMatchObject({
+      'p99 of a chunk in ms, 500 streams of 40 chunks a second, /v1/chat/completions': 120,
+      'chunks lost or out of order, 500 streams of 40 chunks a second, /v1/chat/completions': 3,
+    })
+  })
+
+  test('a peer that is missing has its rows, and they are not met', () => {
+    const rows = v1Rows({ p50: 0.5, perSecond: 5 }, ['Portkey'])
+    const peers = { rows, missing: { LiteLLM: 'cannot be installed: no Python' } }
+    const figures = figuresOf({ v1: { plain: v1Rows({}, ['C']), peers } })
+    const ofPeer = (peer: string) => figures.filter(({ name }) => name.includes(peer))
+    expect(ofPeer('Portkey').map((one) => [one.value, missOf(one)])).toEqual([
+      [0.5, 1],
+      [5, 1],
+    ])
+    expect(ofPeer('LiteLLM').map((one) => [one.missing, missOf(one)])).toEqual([
+      ['cannot be installed: no Python', Number.POSITIVE_INFINITY],
+      ['cannot be installed: no Python', Number.POSITIVE_INFINITY],
+    ])
+  })
 })

@@ -6,81 +6,72 @@ import { sendEvents } from '../../sse.ts'
 import { HOLD_MS, heldBack } from '../held-back.ts'
 import { failureOf, openAiErrorOf } from '../openai-errors.ts'
 import { conflictOfKey, keyOf, waitOf } from '../openai-headers.ts'
-import { RESPONSES, readBody } from '../openai-request.ts'
-import { rememberUnanswered, unansweredJob } from '../retried-requests.ts'
-import { ignoredIn } from '../text-only.ts'
-import { inWordsOfRequest, responseJob } from './response-job.ts'
+import { joinOrBegin } from '../retried-requests.ts'
+import { inWordsOfRequest, readAskedResponse } from './response-job.ts'
 import { responseNow } from './response-now.ts'
-import { ignoredNames } from './response-params.ts'
-import { readResponseFields } from './response-request.ts'
 import { ResponseWriter, secondsOf } from './response-writer.ts'
-import { itemsUpTo, responseOf } from './stored-response.ts'
+import { responseOf } from './stored-response.ts'
 import type { Context } from 'hono'
 import type { JobEvent, Outcome } from '../../../job.ts'
 import type { HttpEnv } from '../../context.ts'
-import type { OpenAiOptions } from '../openai-options.ts'
-import type { ResponseJob } from './response-job.ts'
-import type { ResponseRequest } from './response-request.ts'
+import type { BudgetedOptions, OpenAiOptions } from '../openai-options.ts'
+import type { AskedResponse } from './response-job.ts'
 
 /** `POST /v1/responses`. */
 export async function createResponse(
   c: Context<HttpEnv>,
-  options: OpenAiOptions,
+  options: BudgetedOptions,
 ): Promise<Response> {
   const key = keyOf(c)
-  const sent = await readBody(c, options)
-  const request = readResponseFields(sent.source, sent.fields, sent.model)
-  const earlier = await itemsUpTo(request.previousId, options)
-  const { unanswered } = options.v1
-  const again = { ...sent, endpoint: RESPONSES }
-  const before = key === undefined ? await unansweredJob(unanswered, again) : undefined
-  const id = before ?? responseId(key)
-  const asked = responseJob(request, sent, earlier, { id, v1: options.v1 })
-  c.env.jobId = id
-  const headers = {
-    'x-job-id': id,
-    ...replayed(before !== undefined),
-    ...ignoredHeader(request, asked),
-  }
+  // A body may be large, so a gateway that is full refuses the request without it.
+  options.gateway.look()
+  const response = await readAskedResponse(c, options)
+  const { asked } = response
+  const under = (id: string, isAgain: boolean): Promise<Response> =>
+    answer(c, response, { id, options, isAgain, hasKey: key !== undefined })
   try {
-    return await answer(c, request, asked, { options, headers, hasKey: key !== undefined })
+    if (key !== undefined) return await under(responseId(key), false)
+    return await joinOrBegin(options.v1.unanswered, asked.name, responseId, under)
   } catch (error) {
-    if (key !== undefined) throw conflictOfKey(error)
-    await rememberUnanswered(unanswered, again, id, error)
-    throw error
+    throw key === undefined ? error : conflictOfKey(error)
+  } finally {
+    asked.close()
   }
-}
-
-/** What had no effect, in the words of the request. */
-function ignoredHeader(
-  { ignored }: ResponseRequest,
-  { chat, responseParam }: ResponseJob,
-): Record<string, string> {
-  const names = ignoredNames(ignored, ignoredIn(chat), responseParam)
-  return names === undefined ? {} : { 'x-ignored-parameters': names }
 }
 
 interface AnswerOptions {
+  readonly id: string
   readonly options: OpenAiOptions
-  readonly headers: Readonly<Record<string, string>>
   readonly hasKey: boolean
+  /** An equal request has begun the job, and its client got no outcome. */
+  readonly isAgain: boolean
 }
 
 async function answer(
   c: Context<HttpEnv>,
-  { isStream }: ResponseRequest,
-  asked: ResponseJob,
+  response: AskedResponse,
   of: AnswerOptions,
 ): Promise<Response> {
-  const { job, echo } = asked
+  const { echo, isStream } = response
+  const { id } = of
   const { limits, v1 } = of.options
-  if (!echo.background) return isStream ? stream(c, asked, of) : wait(c, asked, of)
-  await v1.background.enter(job.id, limits.jobTtlMs)
+  c.env.jobId = id
+  if (!echo.background) return isStream ? stream(c, response, of) : wait(c, response, of)
+  await v1.background.enter(id, limits.jobTtlMs)
   try {
-    return await (isStream ? stream(c, asked, of) : submit(asked, of))
+    return await (isStream ? stream(c, response, of) : submit(response, of))
   } catch (error) {
-    if (willNotRun(error)) await v1.background.leave(job.id)
+    if (willNotRun(error)) await v1.background.leave(id)
     throw error
+  }
+}
+
+function headersOf({ asked }: AskedResponse, { id, isAgain }: AnswerOptions) {
+  const { ignored } = asked
+  return {
+    'x-job-id': id,
+    ...replayed(isAgain),
+    ...(ignored !== undefined && { 'x-ignored-parameters': ignored }),
   }
 }
 
@@ -90,52 +81,54 @@ const willNotRun = (error: unknown): boolean =>
 /** The answer comes with the outcome. */
 async function wait(
   c: Context<HttpEnv>,
-  { job, echo, responseParam }: ResponseJob,
-  { options, headers, hasKey }: AnswerOptions,
+  response: AskedResponse,
+  of: AnswerOptions,
 ): Promise<Response> {
+  const { asked, echo, responseParam } = response
+  const { id, options, hasKey: mayReturn } = of
   const { gateway, limits } = options
   const client = clientOf(c.env.outgoing)
   const waitMs = waitOf(c, limits.timeoutMs)
-  const { outcome, view, isReplay, stages } = await gateway.run(job, {
-    client,
-    waitMs,
-    mayReturn: hasKey,
-  })
+  const { job, content } = asked.under(id)
+  const found = await gateway.run(job, { client, waitMs, mayReturn, content })
+  const { outcome, view, isReplay, stages } = found
   if (outcome.kind !== 'succeeded') throw inWordsOfRequest(failureOf(outcome), responseParam)
-  const frame = { id: job.id, createdAt: secondsOf(view.createdAt), echo }
-  const timing = { 'server-timing': serverTiming(stages) }
+  const frame = { id, createdAt: secondsOf(view.createdAt), echo }
+  const timing = { 'server-timing': serverTiming(stages), ...replayed(isReplay) }
   return Response.json(responseNow(frame, view), {
-    headers: { ...timing, ...headers, ...replayed(isReplay) },
+    headers: { ...timing, ...headersOf(response, of) },
   })
 }
 
 /** The answer comes as soon as the job is accepted. */
-async function submit(
-  { job, echo }: ResponseJob,
-  { options, headers }: AnswerOptions,
-): Promise<Response> {
-  const { view, isReplay } = await options.gateway.submit(job)
-  const response = await responseOf(job.id, { echo, view }, options)
-  return Response.json(response, { headers: { ...headers, ...replayed(isReplay) } })
+async function submit(response: AskedResponse, of: AnswerOptions): Promise<Response> {
+  const { id, options } = of
+  const { asked, echo } = response
+  const { job, content } = asked.under(id)
+  const { view, isReplay } = await options.gateway.submit(job, content)
+  const object = await responseOf(id, { echo, view }, options)
+  return Response.json(object, { headers: { ...replayed(isReplay), ...headersOf(response, of) } })
 }
 
 async function stream(
   c: Context<HttpEnv>,
-  { job, echo, responseParam }: ResponseJob,
-  { options, headers, hasKey }: AnswerOptions,
+  response: AskedResponse,
+  of: AnswerOptions,
 ): Promise<Response> {
+  const { asked, echo, responseParam } = response
+  const { id, options, hasKey: mayReturn } = of
   const { gateway, log, v1 } = options
-  const { background: isKept } = echo
+  const isKept = echo.background
+  const { job, content } = asked.under(id)
   const client = clientOf(c.env.outgoing)
-  const events = gateway.stream(job, { client, isKept, mayReturn: hasKey })
-  const batches = isKept
-    ? untilEnded(events, () => v1.background.leave(job.id))
-    : refusedAtOnce(heldBack(events, HOLD_MS), (outcome) =>
-        inWordsOfRequest(failureOf(outcome), responseParam),
-      )
+  const events = gateway.stream(job, { client, isKept, mayReturn, content })
   const errorOf = (error: unknown) => openAiErrorOf(error, c, log).object
-  const writer = new ResponseWriter({ id: job.id, echo, after: -1, errorOf })
-  return sendEvents(c, batches, writer, headers)
+  const refused = (outcome: Failure) => inWordsOfRequest(failureOf(outcome), responseParam)
+  const batches = isKept
+    ? untilEnded(events, () => v1.background.leave(id))
+    : refusedAtOnce(heldBack(events, HOLD_MS), refused)
+  const writer = new ResponseWriter({ id, echo, after: -1, errorOf })
+  return sendEvents(c, batches, writer, headersOf(response, of))
 }
 
 /** The same events; `onEnd` runs when the job has ended. */

@@ -21,13 +21,19 @@ export function paramMapper(
   messages: readonly ChatMessage[],
   places: readonly number[],
 ): MapParam {
+  // The mapper lives as long as the request, and the contents may be large.
+  const paths = messages.map(({ path, contentPath, calls }) => ({
+    path,
+    contentPath,
+    calls: calls.map((call) => ({ path: call.path })),
+  }))
   return (param) => {
     // Engines write an index in both ways.
     const [, head = '', index, rest = ''] =
       /^([^.[]+)(?:\[(\d+)\])?(.*)$/s.exec(param.replaceAll(/\.(\d+)(?=[.[]|$)/g, '[$1]')) ?? []
     const at = Number(index ?? Number.NaN)
     if (head === 'messages') {
-      const message = messages[at]
+      const message = paths[at]
       return message === undefined ? 'input' : partOf(message, rest)
     }
     if (head === 'tools') {
@@ -41,7 +47,11 @@ export function paramMapper(
   }
 }
 
-function partOf({ path, contentPath, calls }: ChatMessage, rest: string): string {
+interface MessagePaths extends Pick<ChatMessage, 'path' | 'contentPath'> {
+  readonly calls: readonly { readonly path: string }[]
+}
+
+function partOf({ path, contentPath, calls }: MessagePaths, rest: string): string {
   const [, call, ofCall = ''] = /^\.tool_calls\[(\d+)\](.*)$/s.exec(rest) ?? []
   if (call !== undefined) {
     const { path: callPath } = calls[Number(call)] ?? { path }

@@ -16,10 +16,10 @@ import {
 } from './stored-response.ts'
 import type { Context } from 'hono'
 import type { HttpEnv } from '../../context.ts'
-import type { OpenAiOptions } from '../openai-options.ts'
+import type { BudgetedOptions, OpenAiOptions } from '../openai-options.ts'
 
 /** The Responses API: work that goes on without its client, and can be read from any place on by any replica. */
-export function responsesRoutes(options: OpenAiOptions): Hono<HttpEnv> {
+export function responsesRoutes(options: BudgetedOptions): Hono<HttpEnv> {
   const { gateway, v1 } = options
   const routes = new Hono<HttpEnv>()
   routes.post(RESPONSES, (c) => createResponse(c, options))

@@ -166,7 +166,7 @@ describe('the model of a request', () => {
 
   test('is listed, and found by a name with a slash, encoded or not', async () => {
     const { app } = openAiApp(undefined, { models: modelsOf({ 'org/m': {}, plain: {} }) })
-    const one = { object: 'model', created: 1_790_000_000, owned_by: 'us' }
+    const one = { object: 'model', created: 1_790_000_000, owned_by: 'us', served: true }
     const list = await app.request('/v1/models')
     expect(await list.json()).toEqual({
       object: 'list',
