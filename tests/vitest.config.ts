@@ -60,7 +60,7 @@ export default defineConfig({
           name: 'long',
           include: only(
             'long',
-            'tests/e2e/{streams,load,large-bodies,announced-workers}.test.ts',
+            'tests/e2e/{streams,background-kills,load,large-bodies,announced-workers}.test.ts',
             'tests/integration/claims.test.ts',
             'tests/unit/settings-fuzz.test.ts',
             'tests/unit/worker-stub/random-sse.test.ts',
