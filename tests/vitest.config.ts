@@ -61,7 +61,7 @@ export default defineConfig({
           include: only(
             'long',
             'tests/clients/codex.test.ts',
-            'tests/e2e/{streams,load,large-bodies,announced-workers}.test.ts',
+            'tests/e2e/{streams,background-kills,load,large-bodies,announced-workers}.test.ts',
             'tests/integration/claims.test.ts',
             'tests/unit/settings-fuzz.test.ts',
             'tests/unit/worker-stub/random-sse.test.ts',

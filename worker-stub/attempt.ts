@@ -1,5 +1,5 @@
 import { errorFields } from '../src/telemetry/log.ts'
-import { DeltaWriter } from './delta-writer.ts'
+import { DeltaWriter, MAX_CHUNK_ENTRIES, MAX_ENTRIES } from './delta-writer.ts'
 import type { Job, Outcome } from '../src/job.ts'
 import type { RedisConnection } from '../src/redis/connection.ts'
 import type { Log } from '../src/telemetry/log.ts'
@@ -107,7 +107,8 @@ async function runEngine(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const keys = answers.keysOf(wireId)
-  const deltas = new DeltaWriter({ redis, keys, run, ttlMs, signal, log })
+  const most = job.request === undefined ? MAX_ENTRIES : MAX_CHUNK_ENTRIES
+  const deltas = new DeltaWriter({ redis, keys, run, ttlMs, most, signal, log })
   try {
     return await engine.run(job, signal, (text, chunk) => deltas.add(text, chunk))
   } catch (error) {

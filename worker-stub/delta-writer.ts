@@ -8,6 +8,11 @@ import type { Log } from '../src/telemetry/log.ts'
 export const INTERVAL_MS = 10
 /** So many entries are kept, about: more than any answer has, and what readers rely on. */
 export const MAX_ENTRIES = 100_000
+/**
+ * Of a job with chunks. Its events have numbers, which are wrong without the first entry. At one
+ * entry in 10 ms, an answer would have to take almost three hours.
+ */
+export const MAX_CHUNK_ENTRIES = 1_000_000
 
 /** A shorter life than the stream has would end it before the result that it belongs to. */
 const RENEW = `
@@ -64,6 +69,8 @@ export interface DeltaWriterOptions {
   /** Empty when the message names none. */
   readonly run: string
   readonly ttlMs: number
+  /** How many entries are kept, about. */
+  readonly most?: number
   /** When it is aborted nothing more is written. */
   readonly signal: AbortSignal
   readonly log: Log
@@ -166,14 +173,14 @@ export class DeltaWriter {
 
   /** Whether the stream was still there; a new run removes that of the one before. */
   async #append(piece: Piece): Promise<boolean> {
-    const { redis, keys, run, ttlMs } = this.#options
+    const { redis, keys, run, ttlMs, most = MAX_ENTRIES } = this.#options
     const entry = {
       ...piece,
       ...(run !== '' && { run }),
       ...(this.#attempt > 1 && { attempt: String(this.#attempt) }),
     }
     const added = redis.client.xAddNoMkStream(keys.deltas, '*', entry, {
-      TRIM: { strategy: 'MAXLEN', strategyModifier: '~', threshold: MAX_ENTRIES },
+      TRIM: { strategy: 'MAXLEN', strategyModifier: '~', threshold: most },
     })
     if (performance.now() < this.#renewAt) return (await added) !== null
     // An answer may take longer than its stream is kept.
@@ -183,9 +190,9 @@ export class DeltaWriter {
   }
 
   #call(script: string, ...values: string[]): Promise<unknown> {
-    const { redis, keys, run, ttlMs: ttl } = this.#options
+    const { redis, keys, run, ttlMs: ttl, most = MAX_ENTRIES } = this.#options
     const { record, cancel, deltas, results } = keys
-    const ask = JSON.stringify({ run, ttl, most: MAX_ENTRIES, results: results.length })
+    const ask = JSON.stringify({ run, ttl, most, results: results.length })
     const options = { keys: [record, cancel, deltas, ...results], arguments: [ask, ...values] }
     return redis.client.eval(script, options)
   }

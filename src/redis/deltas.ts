@@ -5,6 +5,9 @@ import type { RedisClient } from './connection.ts'
 /** Entries that are read at once: a whole stream would not fit into one reply. */
 const BATCH = 100
 
+/** A worker may remove the first entries of a stream that has more than so many. */
+export const MAY_BE_TRIMMED = 100_000
+
 /** An entry of a job's stream: a piece of an answer as a worker appended it, or the end of the job. */
 export interface Delta {
   /** Of the entry; in the order of time. */
@@ -30,11 +33,12 @@ export class Deltas {
     this.#client = client
   }
 
-  /** Whether entries have been removed from the front. Redis before 7.0 cannot tell, and says no. */
+  /** Whether entries have been removed from the front. Redis before 7.0 cannot tell: there, every long stream may lack some. */
   async isTrimmed(key: string): Promise<boolean> {
     try {
       const info = await this.#client.xInfoStream(key)
-      const removed = Number(info['entries-added'] ?? info.length) - Number(info.length)
+      if (info['entries-added'] === undefined) return Number(info.length) >= MAY_BE_TRIMMED
+      const removed = Number(info['entries-added']) - Number(info.length)
       // One that is not from the front is an end that was taken back, because its result was another run's.
       const isFromFront = isBefore(info['max-deleted-entry-id'], info['first-entry']?.id)
       return removed > 1 || (removed === 1 && isFromFront)

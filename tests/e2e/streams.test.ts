@@ -8,6 +8,7 @@ import { jobScene } from '../support/jobs.ts'
 import { isLong, named } from '../support/long.ts'
 import { metricsOf } from '../support/metrics.ts'
 import { startGatewayProgram } from '../support/program.ts'
+import { startReplicas } from '../support/replicas.ts'
 import { freshSettings, startGateway, startPlainWorker, testRedis } from '../support/scene.ts'
 import type { SseEvent } from '../support/events.ts'
 
@@ -41,11 +42,7 @@ async function follow(
 
 test(`gateways are killed ${KILLS} times in the middle of streams: every joined text is the original, byte for byte`, async () => {
   const scene = await jobScene()
-  // Below those that the system gives to connections: it must be free again after each kill.
-  const port = 20_000 + Math.floor(Math.random() * 12_000)
-  const settingsOf = (index: number) => ({ ...scene.settings, API_PORT: String(port + index) })
-  const replicas = await Promise.all([0, 1].map((index) => startGatewayProgram(settingsOf(index))))
-  const urls = [0, 1].map((index) => `http://127.0.0.1:${port + index}`)
+  const { urls, kill: killReplica, start } = await startReplicas(scene.settings, 2)
   const ids = await Promise.all(
     Array.from(
       { length: CLIENTS },
@@ -73,8 +70,8 @@ test(`gateways are killed ${KILLS} times in the middle of streams: every joined 
       'a client follows on it',
       async () => (await pendingOf(urls[index])) > 0 || delay(5),
     )
-    await replicas[index]?.end('SIGKILL')
-    replicas[index] = await startGatewayProgram(settingsOf(index))
+    await killReplica(index)
+    await start(index)
   }
   isWriting = false
   await writing

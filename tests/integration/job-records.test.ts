@@ -31,6 +31,17 @@ describe.each([
     expect(await stored().get()).toMatchObject({ run: 'first', holder: 'of second' })
   })
 
+  test('of a response is not taken over once a worker has its message', async () => {
+    const { records, keys, claim, stored } = await scene()
+    await claim('f', 'first', { isNumbered: true })
+    await records.mayRun({ keys, run: 'another' }, false, [])
+    expect(await stored().state()).toBe('claimed')
+    expect(await records.mayRun({ keys, run: 'first' }, false, [])).toBe('run')
+    expect(await stored().state()).toBe('published')
+    const again = await claim('f', 'second', { graceMs: -1 })
+    expect(again).toMatchObject({ verdict: 'joined', run: 'first', isPublished: true })
+  })
+
   test('is finished and marked for its own run alone', async () => {
     const { records, keys, claim, stored } = await scene()
     await claim('f', 'first')

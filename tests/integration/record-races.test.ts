@@ -94,6 +94,21 @@ describe('a result that an earlier run left', () => {
     expect(await redis.exists(key)).toBe(0)
   })
 
+  test.each([
+    ['a worker that has streamed for this run', { run: 'a' }, 'joined'],
+    ['a worker that has streamed for an earlier run', { run: 'z' }, 'takeover'],
+  ])('is, after its grace, proven to be published by %s', async (_, more, verdict) => {
+    const { claim, redis, keys, stored } = await unclean()
+    await redis.xAdd(keys.deltas, '*', { text: 'x', ...more })
+    await stored().age(6_000)
+    expect(await claim('f', 'b')).toMatchObject({
+      verdict,
+      run: 'a',
+      isPublished: verdict === 'joined',
+    })
+    expect(await redis.exists(keys.deltas)).toBe(verdict === 'joined' ? 1 : 0)
+  })
+
   test('is never given the life by which a result that was read is known', async () => {
     const { claim, records, keys, stored, redis, key } = await unclean()
     await stored().age(6_000)

@@ -17,12 +17,25 @@ export async function endsOf(redis: TestRedis, deltas: string) {
 /** Writes deltas as the stub does, with nothing of a worker around it. */
 export async function deltaWriter(
   url: string,
-  { keys, run, ttlMs = 60_000 }: { keys: JobKeys; run: string; ttlMs?: number },
+  {
+    keys,
+    run,
+    ttlMs = 60_000,
+    ...more
+  }: { keys: JobKeys; run: string; ttlMs?: number; most?: number },
 ): Promise<DeltaWriter> {
   const log = createLog('silent')
   const redis = new RedisConnection(url, 'worker', log)
   onTestFinished(() => redis.close())
   redis.open()
   await eventually('connected', () => redis.link.ready)
-  return new DeltaWriter({ redis, keys, run, ttlMs, signal: new AbortController().signal, log })
+  return new DeltaWriter({
+    redis,
+    keys,
+    run,
+    ttlMs,
+    signal: new AbortController().signal,
+    log,
+    ...more,
+  })
 }

@@ -25,7 +25,8 @@ import * as probe from '../../src/redis/probe.ts'
 import { GRACE_MS } from '../../src/redis/push.ts'
 import { READ_WITHIN_MS } from '../../src/redis/record/lua.ts'
 import { FAREWELL_MS } from '../../src/server.ts'
-import { INTERVAL_MS, MAX_ENTRIES } from '../../worker-stub/delta-writer.ts'
+import { MAY_BE_TRIMMED } from '../../src/redis/deltas.ts'
+import { INTERVAL_MS, MAX_CHUNK_ENTRIES, MAX_ENTRIES } from '../../worker-stub/delta-writer.ts'
 
 /** A PING is sent every second look; one that is not answered for so many looks ends every command before it. */
 const COMMAND_MS = TICK_MS * (2 + SILENT_TICKS)
@@ -116,6 +117,11 @@ describe('a connection of a client', () => {
 describe('the deltas', () => {
   test('that the stub keeps are no fewer than readers rely on', () => {
     expect(MAX_ENTRIES).toBeGreaterThanOrEqual(KEPT_ENTRIES)
+    expect(MAY_BE_TRIMMED).toBe(KEPT_ENTRIES)
+  })
+
+  test('of a response are not cut within a job’s life', () => {
+    expect(MAX_CHUNK_ENTRIES * INTERVAL_MS).toBeGreaterThan(gateway.jobTtlMs)
   })
 
   test('of the longest usual answer are not cut at the head', () => {

@@ -1,4 +1,5 @@
 import { membersOf } from '../../src/json-source.ts'
+import { AssembledAnswer } from './assembled-answer.ts'
 import { Completion } from './completion.ts'
 import { choicesOf as choicesIn } from './upstream/choices.ts'
 import { isObject } from './upstream/error-text.ts'
@@ -16,7 +17,8 @@ export interface CarryOptions {
 
 /**
  * Posts the body that a client sent to an OpenAI endpoint, and hands on what the server answers:
- * each chunk of a stream, or the whole body, as source text. The server validates, not the worker.
+ * each chunk of a stream, or the whole body, as source text. The result of a stream has the whole
+ * body, too, where the answer is more than a text. The server validates, not the worker.
  * Throws as `callUpstream` does.
  */
 export async function carry(
@@ -40,12 +42,16 @@ export async function carry(
     if (choicesIn(json) === undefined) return { kind: 'succeeded', content: '', body: source }
     return { ...completion.add(json).outcome({ needsText: false }), body: source }
   }
+  const assembled = new AssembledAnswer(endpoint)
   for await (const { json, source } of answer.chunks) {
     text = ''
     completion.add(json)
+    assembled.add(json, source)
     onDelta(text, source)
   }
-  return completion.outcome({ needsText: false })
+  const outcome = completion.outcome({ needsText: false })
+  const whole = assembled.body(outcome.content)
+  return { ...outcome, ...(whole !== undefined && { body: whole }) }
 }
 
 /** How many answers were asked for: `n` for each prompt. A prompt may be a list of tokens. */

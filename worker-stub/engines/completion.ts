@@ -1,3 +1,4 @@
+import { isNothing } from './merged-fields.ts'
 import { choicesOf, finishReasonOf, isBroken } from './upstream/choices.ts'
 import { isObject } from './upstream/error-text.ts'
 import { UpstreamFailure, badAnswer, notOfTheApi } from './upstream/failure.ts'
@@ -114,12 +115,6 @@ export class Completion {
     return new UpstreamFailure('empty_answer', message)
   }
 }
-
-const isNothing = (value: unknown): boolean =>
-  value === undefined ||
-  value === null ||
-  value === '' ||
-  (Array.isArray(value) && value.length === 0)
 
 /** Undefined where a counter is missing: a part of a usage is none, and no reason to lose an answer. */
 function usageOf(usage: unknown): Usage | undefined {

@@ -1,9 +1,19 @@
 import { sourceAt, withMembers } from '../../json-source.ts'
 import { isOfContent } from '../../gateway/event-log.ts'
 import { usageOf } from './answer.ts'
-import { chunkWith, chunksOf, chunksOfAnswer, withoutRole } from './chunk.ts'
+import {
+  chunkOfChoice,
+  chunkWith,
+  chunksOf,
+  chunksOfAnswer,
+  saysFirst,
+  saysSomething,
+  wholeChoicesIn,
+  withoutRole,
+} from './chunk.ts'
 import { changesOf, choicesIn, withBothReasonings } from './engine-json.ts'
 import { failureOf, workerRestarted } from './openai-errors.ts'
+import { SaidChoice } from './said-choice.ts'
 import { SaidText } from './said-text.ts'
 import type { JobEvent, Outcome } from '../../job.ts'
 import type { Changes } from '../../json-source.ts'
@@ -40,6 +50,7 @@ export class ChunkWriter implements EventWriter {
   readonly #begun = new Set<number>()
   readonly #finished = new Set<number>()
   readonly #withTools = new Set<number>()
+  readonly #choices = new Map<number, SaidChoice>()
   #hasChunks = false
   /** The client has more than text of the first choice, which a second worker cannot repeat. */
   #hasMore = false
@@ -109,6 +120,7 @@ export class ChunkWriter implements EventWriter {
   #text(text: string): string {
     const news = this.#said.next(text)
     if (news === undefined) return this.#fail(workerRestarted())
+    this.#saidOf(0).add({ content: news })
     return news === ''
       ? ''
       : this.#write(0, chunkWith(this.#stream.kind, 0, { delta: { content: news } }))
@@ -142,7 +154,9 @@ export class ChunkWriter implements EventWriter {
     const isNews = news !== '' || !isOfText || (piece.isFinish && !this.#finished.has(0))
     if (!isNews) return ''
     const content = news === piece.content ? undefined : news
-    return this.#pass({ ...chunk, source: withoutRole(chunk, kind, content) })
+    const said = { ...piece, delta: { ...piece.delta, content: news } }
+    const source = withoutRole(chunk, kind, content)
+    return this.#pass({ ...chunk, choices: [said, ...others], source })
   }
 
   #pass({ source, choices }: Chunk): string {
@@ -150,8 +164,9 @@ export class ChunkWriter implements EventWriter {
     const roles = choices.flatMap(({ index, hasRole }) =>
       kind === 'chat' && !hasRole && !this.#begun.has(index) ? [this.#role(index)] : [],
     )
-    for (const { index, isFinish, hasMore, hasToolCalls } of choices) {
+    for (const { index, isFinish, hasMore, hasToolCalls, delta, logprobs } of choices) {
       this.#begun.add(index)
+      this.#saidOf(index).add(delta, logprobs)
       if (isFinish) this.#finished.add(index)
       if (hasToolCalls) this.#withTools.add(index)
       if (hasMore || index !== 0) this.#hasMore = true
@@ -195,10 +210,35 @@ export class ChunkWriter implements EventWriter {
       const chunks = chunksOf(`[${chunksOfAnswer(body, kind, already).join(',')}]`, kind) ?? []
       if (chunks.length > 0) return chunks.map((chunk) => this.#pass(chunk)).join('')
     }
-    if (left && !this.#finished.has(0)) {
-      return this.#write(0, chunkWith(kind, 0, { delta: { content: left } }))
+    const found = this.#hasChunks && body !== undefined ? this.#restOfBody(body) : []
+    if (found === undefined) return this.#fail(workerRestarted())
+    const rest = found.map((chunk) => this.#pass(chunk)).join('')
+    const isOfBody = body !== undefined && this.#hasChunks && saysFirst(body, kind)
+    if (left && !isOfBody && !this.#finished.has(0)) {
+      return rest + this.#write(0, chunkWith(kind, 0, { delta: { content: left } }))
     }
-    return this.#begun.size > 0 ? '' : this.#first()
+    return this.#begun.size > 0 ? rest : this.#first()
+  }
+
+  /** What the engine said behind the last chunk. Undefined where it is the answer of another worker. */
+  #restOfBody(body: string): readonly Chunk[] | undefined {
+    const { kind } = this.#stream
+    const rest: string[] = []
+    for (const { source, index } of wholeChoicesIn(body)) {
+      if (this.#finished.has(index) || !saysSomething(source, kind)) continue
+      const chunk = this.#begun.has(index)
+        ? this.#saidOf(index).restOf(source, index, kind)
+        : chunkOfChoice(source, index, kind)
+      if (chunk === undefined) return undefined
+      if (chunk !== '') rest.push(chunk)
+    }
+    return chunksOf(`[${rest.join(',')}]`, kind) ?? []
+  }
+
+  #saidOf(index: number): SaidChoice {
+    const said = this.#choices.get(index) ?? new SaidChoice()
+    this.#choices.set(index, said)
+    return said
   }
 
   /** Of an answer without words. */

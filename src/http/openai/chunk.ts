@@ -10,6 +10,9 @@ export interface ChoicePiece {
   /** Anything beside role and content, such as a piece of a tool call. */
   readonly hasMore: boolean
   readonly isFinish: boolean
+  /** The whole delta; of the older completions, their text as its content. */
+  readonly delta: Readonly<Record<string, unknown>>
+  readonly logprobs: unknown
 }
 
 /** A chunk of an engine's stream, and what the gateway must know of it. */
@@ -51,9 +54,10 @@ function chunkOf(chunk: Fields, source: string, kind: ChunkKind): Chunk {
 }
 
 function pieceOf(choice: Fields, at: number, kind: ChunkKind): ChoicePiece {
-  const { index, finish_reason: finish, text } = choice
-  const delta = kind === 'chat' ? choice.delta : { content: text }
-  const { role, content, ...more } = isObject(delta) ? delta : {}
+  const { index, finish_reason: finish, text, logprobs } = choice
+  const given = kind === 'chat' ? choice.delta : { content: text }
+  const delta = isObject(given) ? given : {}
+  const { role, content, ...more } = delta
   return {
     index: typeof index === 'number' ? index : at,
     content: typeof content === 'string' ? content : '',
@@ -61,6 +65,8 @@ function pieceOf(choice: Fields, at: number, kind: ChunkKind): ChoicePiece {
     hasToolCalls: says(more.tool_calls),
     hasMore: Object.values(more).some(says) || (says(content) && typeof content !== 'string'),
     isFinish: typeof finish === 'string',
+    delta,
+    logprobs,
   }
 }
 
@@ -102,20 +108,44 @@ export function chunkWith(
  * the first choice's content has not been said.
  */
 export function chunksOfAnswer(body: string, kind: ChunkKind, left: string | undefined): string[] {
-  // A choice that is no object is of no engine, and can be no chunk.
+  return wholeChoicesIn(body).map(({ source, index }, at) =>
+    chunkOfChoice(source, index, kind, at === 0 ? left : undefined),
+  )
+}
+
+/** The choices of a whole answer. A choice that is no object is of no engine, and can be no chunk. */
+export function wholeChoicesIn(body: string): { source: string; index: number }[] {
   const choices = choicesIn(body).filter((choice) => choice.startsWith('{'))
-  return choices.map((choice, at) => {
-    const rest = at === 0 && left !== undefined ? JSON.stringify(left) : undefined
-    const open = { message: undefined, index: sourceAt(choice, ['index']) ?? String(at) }
-    const finish = { finish_reason: 'null' }
-    if (kind === 'completions') {
-      const text = rest === undefined ? {} : { text: rest }
-      return `{"choices":[${withMembers(choice, { ...open, ...text, ...finish })}]}`
-    }
-    const message = sourceAt(choice, ['message'])
-    const delta = deltaOf(message?.startsWith('{') ? message : '{}', rest)
-    return `{"choices":[${withMembers(choice, { ...open, delta, ...finish })}]}`
+  return choices.map((source, at) => {
+    const index = Number(sourceAt(source, ['index']) ?? at)
+    return { source, index: Number.isNaN(index) ? at : index }
   })
+}
+
+/** The choice has a message, or the text of the older completions. */
+export const saysSomething = (choice: string, kind: ChunkKind): boolean =>
+  sourceAt(choice, [kind === 'chat' ? 'message' : 'text']) !== undefined
+
+export const saysFirst = (body: string, kind: ChunkKind): boolean =>
+  wholeChoicesIn(body).some(({ source, index }) => index === 0 && saysSomething(source, kind))
+
+/** A whole choice as one chunk. `left` is what of its content has not been said; undefined for all. */
+export function chunkOfChoice(
+  choice: string,
+  index: number,
+  kind: ChunkKind,
+  left?: string,
+): string {
+  const rest = left === undefined ? undefined : JSON.stringify(left)
+  const open = { message: undefined, index: String(index) }
+  const finish = { finish_reason: 'null' }
+  if (kind === 'completions') {
+    const text = rest === undefined ? {} : { text: rest }
+    return `{"choices":[${withMembers(choice, { ...open, ...text, ...finish })}]}`
+  }
+  const message = sourceAt(choice, ['message'])
+  const delta = deltaOf(message?.startsWith('{') ? message : '{}', rest)
+  return `{"choices":[${withMembers(choice, { ...open, delta, ...finish })}]}`
 }
 
 /** In a stream, each tool call has its place among the others. */

@@ -114,6 +114,15 @@ end
 local function deleteLeftovers()
   redis.call('DEL', deltasKey, unpack(KEYS, firstResult, lastResult))
 end
+-- A worker has streamed for this run, so the broker had its message.
+local function isStreamed()
+  local last = redis.call('XREVRANGE', deltasKey, '+', '-', 'COUNT', 1)[1]
+  if not last or record.clean then return last ~= nil end
+  for i = 1, #last[2], 2 do
+    if last[2][i] == 'run' then return last[2][i + 1] == record.run end
+  end
+  return false
+end
 
 if record and record.run ~= ask.replaces then
   local same = record.fingerprint == ask.fingerprint and record.owner == ask.owner
@@ -124,7 +133,9 @@ if record and record.run ~= ask.replaces then
     if not same then return found('conflict', sure) end
     age = record.since and now - record.since or record.life - life
     askers()[ask.asker] = lease
-    if record.state == nil and age > ask.grace and not (answered and sure) then
+    local isStale = record.state == nil and age > ask.grace and not (answered and sure)
+    if isStale and isStreamed() then record.state, record.clean = 'published', true
+    elseif isStale then
       redis.call('DEL', cancelKey)
       if not record.clean then deleteLeftovers() end
       record.clean, record.since, record.holder = true, now, ask.asker

@@ -5,7 +5,8 @@ import type { RedisClient } from '../connection.ts'
 
 /** Values are read in pieces of this size, so that a large result delays neither other reads nor the watchdog's PING. */
 export const PIECE_BYTES = 512 * 1024
-const MAX_BYTES = 32 * 1024 * 1024
+/** A larger value is not read. */
+export const MAX_RESULT_BYTES = 32 * 1024 * 1024
 
 /** No value, or all of it: a value that was cut has at least the bytes that were asked for. */
 export function isWhole(text: string | null): boolean {
@@ -27,8 +28,11 @@ export function completed(
 
 async function readWhole(client: RedisClient, key: string): Promise<string> {
   const size = await client.strLen(key)
-  if (size > MAX_BYTES) {
-    throw new GatewayError('bad_result', `the result has ${size} bytes, more than ${MAX_BYTES}`)
+  if (size > MAX_RESULT_BYTES) {
+    throw new GatewayError(
+      'bad_result',
+      `the result has ${size} bytes, more than ${MAX_RESULT_BYTES}`,
+    )
   }
   // As bytes: a piece may end in the middle of a character.
   const bytes = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer })

@@ -52,6 +52,16 @@ describe('a request that is carried', () => {
       ['lo', chunks[2]],
       ['', chunks[3]],
     ])
+    const body =
+      '{"x":1.0,"seed":1e400,"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"Hello",' +
+      '"tool_calls":[{"id":"c","function":{"arguments":"{\\"a"}}]},"finish_reason":"stop"}]}'
+    expect(outcome).toEqual({ kind: 'succeeded', content: 'Hello', finishReason: 'stop', body })
+  })
+
+  test('has the whole body of a stream only where it is more than a text', async () => {
+    const pieces = ['Hel', 'lo'].map((text) => chunk(`"content":"${text}"`))
+    const { url } = await upstream(sends([...pieces, END, '[DONE]'].map((it) => `data: ${it}\n\n`)))
+    const { outcome } = await carried(url, chat('{"stream":true}'))
     expect(outcome).toEqual({ kind: 'succeeded', content: 'Hello', finishReason: 'stop' })
   })
 
@@ -60,7 +70,11 @@ describe('a request that is carried', () => {
     const end = END.replace('stop', 'tool_calls')
     const { url } = await upstream(sends([`data: ${tool}\n\n`, `data: ${end}\n\n`, D]))
     const { outcome } = await carried(url, chat('{"stream":true}'))
-    expect(outcome).toEqual({ kind: 'succeeded', content: '', finishReason: 'tool_calls' })
+    const message = { role: 'assistant', content: null, tool_calls: [{ id: 'c' }] }
+    expect(outcome).toMatchObject({ kind: 'succeeded', content: '', finishReason: 'tool_calls' })
+    expect(JSON.parse((outcome as { body: string }).body).choices).toEqual([
+      { index: 0, message, finish_reason: 'tool_calls' },
+    ])
   })
 
   test('gets a whole answer as the server sent it, with its text', async () => {

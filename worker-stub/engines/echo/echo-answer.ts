@@ -63,7 +63,9 @@ export async function send(
   const usage = usageOf(answer, completionTokens)
   if (isStream(fields)) {
     await stream(answer, wantsUsage(fields) ? usage : undefined, options)
-    return options.failure ?? outcome
+    return (
+      options.failure ?? { ...outcome, ...(hasMore(answer) && { body: wholeOf(answer, usage) }) }
+    )
   }
   await paced(stepsOf(answer), options, () => {})
   return options.failure ?? { ...outcome, body: wholeOf(answer, usage) }
@@ -94,6 +96,10 @@ async function stream(
   }
   if (usage) onDelta('', JSON.stringify({ ...envelope, choices: [], usage }))
 }
+
+/** The text of the first choice is not all: what a client lacks of the rest must be in the result. */
+const hasMore = ({ choices }: EchoAnswer): boolean =>
+  choices.length > 1 || choices.some(({ pieces }) => pieces.some(({ text }) => text === ''))
 
 const stepsOf = ({ choices }: EchoAnswer): number =>
   choices.reduce((most, { pieces }) => Math.max(most, pieces.length), 0)

@@ -39,21 +39,43 @@ export class OutputCalls {
 
   /** Whether the whole calls begin with what has been said of them. */
   areBeginOf(whole: readonly CallPiece[]): boolean {
-    return this.#calls.every(({ id, name, arguments: said }, at) => {
-      const call = whole[at]
-      if (call === undefined || !call.arguments.startsWith(said)) return false
-      const isSameId = id === '' || call.id === '' || id === call.id
-      return isSameId && (name === '' || name === call.name)
+    const said = this.#counterparts(whole)
+    const pairs = whole.flatMap((piece, at) => {
+      const call = said[at]
+      return call === undefined ? [] : [{ piece, call }]
     })
+    return (
+      pairs.length === this.#calls.length &&
+      pairs.every(({ piece, call }) => {
+        const isSameId = call.id === '' || piece.id === '' || call.id === piece.id
+        const isSameName = call.name === '' || call.name === piece.name
+        return isSameId && isSameName && piece.arguments.startsWith(call.arguments)
+      })
+    )
   }
 
   /** Says what is missing of the whole calls. */
   complete(whole: readonly CallPiece[]): Step[] {
+    const said = this.#counterparts(whole)
     return whole.flatMap((piece, at) => {
-      const call = this.#calls[at] ?? this.#begin(piece)
+      const call = said[at] ?? this.#begin(piece)
       if (call.name === '') call.name = piece.name
       return this.#more(call, piece.arguments.slice(call.arguments.length))
     })
+  }
+
+  /**
+   * What has been said of each whole call: the call with its id, else the one at its place. An
+   * engine may begin its second call before the first one.
+   */
+  #counterparts(whole: readonly CallPiece[]): readonly (Call | undefined)[] {
+    const left = new Set(this.#calls)
+    const take = (call: Call | undefined): Call | undefined =>
+      call !== undefined && left.delete(call) ? call : undefined
+    return whole
+      .map(({ id }) => (id === '' ? undefined : take([...left].find((call) => call.id === id))))
+      .map((call, at) => call ?? take(this.#byIndex.get(at)))
+      .map((call) => call ?? take([...left][0]))
   }
 
   #find({ index, id, name }: CallPiece): Call | undefined {
