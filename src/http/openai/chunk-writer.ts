@@ -12,6 +12,7 @@ import {
   withoutRole,
 } from './chunk.ts'
 import { changesOf, choicesIn, withBothReasonings } from './engine-json.ts'
+import { PING, dataOf } from './event-lines.ts'
 import { failureOf, workerRestarted } from './openai-errors.ts'
 import { SaidChoice } from './said-choice.ts'
 import { SaidText } from './said-text.ts'
@@ -32,12 +33,6 @@ export interface ChunkStream {
   readonly wantsUsage: boolean
   readonly errorOf: (error: unknown) => ErrorObject
 }
-
-/**
- * A comment, with one end of line and no more: with an empty line behind it, Python's client
- * takes it for an event that it cannot read.
- */
-const PING = ': ping\n'
 
 /** Writes the events of one job as chunks of the OpenAI API, which ends with `[DONE]` or with an error. */
 export class ChunkWriter implements EventWriter {
@@ -288,15 +283,3 @@ function finishIn(body: string, index: number): string | undefined {
   }
   return undefined
 }
-
-/** Some readers take these for ends of lines, too. In JSON, the first two are only between values. */
-const LINE_ENDS: Readonly<Record<string, string>> = {
-  '\n': ' ',
-  '\r': ' ',
-  '\u0085': String.raw`\u0085`,
-  '\u2028': String.raw`\u2028`,
-  '\u2029': String.raw`\u2029`,
-}
-
-const dataOf = (json: string): string =>
-  `data: ${json.replace(/[\n\r\u0085\u2028\u2029]/g, (end) => LINE_ENDS[end] as string)}\n\n`

@@ -1,12 +1,11 @@
 import { lineJson } from '../../sse.ts'
+import { PING } from '../event-lines.ts'
 import { ResponseFold } from './response-fold.ts'
 import type { JobEvent } from '../../../job.ts'
 import type { EventWriter } from '../../sse.ts'
 import type { ErrorObject } from '../../error-object.ts'
 import type { Echo, ResponseEvent } from './response-types.ts'
 
-/** One end of line and no more: with an empty line behind it, Python's client takes it for an event that it cannot read. */
-const PING = ': ping\n'
 /**
  * Some clients count only data and not comments, and give up after five minutes: so every
  * fourth ping, one a minute, has data as well. The SDKs know this type of event.
