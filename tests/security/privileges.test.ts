@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { SILENT_MS } from '../../src/announcement.ts'
 import { eventually } from '../support/eventually.ts'
-import { deltasKey } from '../support/record.ts'
+import { claimRecord, deltasKey } from '../support/record.ts'
 import { readEvents, textOf } from '../support/events.ts'
 import { ask, generate, post, submit } from '../support/http-client.ts'
 import { metricsOf } from '../support/metrics.ts'
@@ -175,6 +175,11 @@ async function unansweredJobs({ gateway, admin, channel, url }: Scene): Promise<
   expect((await post(url, TO_IDLE, jobOf('p-7'))).body.code).toBe('timed_out')
   await admin.set('llm-api:p-7', '{"content":"never read"}')
   await eventually('it is swept', async () => (await admin.ttl('llm-api:p-7')) > 0)
+
+  // Its replica died before it said whether the broker had the job: another one publishes it.
+  expect((await post(url, TO_IDLE, jobOf('p-11'))).body.code).toBe('timed_out')
+  await claimRecord(admin, 'llm-api:p-11').abandon(10_000)
+  expect((await post(url, TO_IDLE, jobOf('p-11'))).body.code).toBe('timed_out')
 }
 
 /** What the broker gave up, and what it gave back. */

@@ -116,7 +116,8 @@ local function deleteLeftovers()
 end
 -- A worker has streamed for this run, so the broker had its message.
 local function isStreamed()
-  local last = redis.call('XREVRANGE', deltasKey, '+', '-', 'COUNT', 1)[1]
+  -- A login of an earlier version may lack this right: then it is not known, and the job is published once more.
+  local last = redis.pcall('XREVRANGE', deltasKey, '+', '-', 'COUNT', 1)[1]
   if not last or record.clean then return last ~= nil end
   for i = 1, #last[2], 2 do
     if last[2][i] == 'run' then return last[2][i + 1] == record.run end
