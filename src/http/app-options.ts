@@ -60,8 +60,8 @@ export interface UnansweredJobs {
 
 /** Counts the jobs that run although no client holds a request for them. */
 export interface BackgroundJobs {
-  /** Rejects with `too_many_background` where there are too many. */
-  enter(id: string, lifeMs: number): Promise<void>
+  /** Resolves with whether the job was not counted before. Rejects with `too_many_background` where there are too many. */
+  enter(id: string, lifeMs: number): Promise<boolean>
   /** The job has ended, or will not run. Never rejects. */
   leave(id: string): Promise<void>
 }

@@ -37,7 +37,7 @@ export const v1 = {
   carriesBodies: true,
   maxPriorityOf: () => undefined,
   unanswered: { take: async () => undefined, put: async () => {} },
-  background: { enter: async () => {}, leave: async () => {} },
+  background: { enter: async () => true, leave: async () => {} },
 }
 export const limits = { timeoutMs: 1_000, jobTtlMs: 10_000 }
 

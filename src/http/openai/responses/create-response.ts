@@ -57,11 +57,12 @@ async function answer(
   const { limits, v1 } = of.options
   c.env.jobId = id
   if (!echo.background) return isStream ? stream(c, response, of) : wait(c, response, of)
-  await v1.background.enter(id, limits.jobTtlMs)
+  const isFirst = await v1.background.enter(id, limits.jobTtlMs)
   try {
     return await (isStream ? stream(c, response, of) : submit(response, of))
   } catch (error) {
-    if (willNotRun(error)) await v1.background.leave(id)
+    // Where an earlier request has begun the job, a refusal of this one says nothing of it.
+    if (isFirst && willNotRun(error)) await v1.background.leave(id)
     throw error
   }
 }
