@@ -23,12 +23,13 @@ if redis.call('PTTL', deltasKey) < ask.ttl then redis.call('PEXPIRE', deltasKey,
  * The first entry of an attempt, which also finds out which one it is: another
  * worker may have streamed for this run before the message came here, or have
  * begun meanwhile. Two that stream at once so have different numbers. Where the
- * job has ended meanwhile, or its id has a new run, nothing is written: a stream
- * that begins behind the end would have no entry that says so. Returns the
+ * job has ended or was deleted meanwhile, or its id has a new run, nothing is
+ * written: a stream that begins behind the end would have no entry that says so. Returns the
  * attempt, 0 for none.
  */
 const BEGIN = `${HEAD}
 if ask.run ~= '' and record and (record.run ~= ask.run or not isInFlight()) then return 0 end
+if ask.run ~= '' and not record and redis.call('GET', cancelKey) == ask.run then return 0 end
 local attempt = 1
 -- A stale run may have written between ours. What is far back belongs to no reader any more.
 for _, last in ipairs(redis.call('XREVRANGE', deltasKey, '+', '-', 'COUNT', 100)) do

@@ -1,6 +1,9 @@
 import { ErrorReply } from 'redis'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { Deltas } from '../../src/redis/deltas.ts'
+import { KeptRequests } from '../../src/redis/record/kept-requests.ts'
 import { claimPlainly } from '../../src/redis/record/plain.ts'
+import { deltaWriter } from '../support/deltas.ts'
 import { JOB_TTL_MS, KEEP_MS, recordScene, success } from '../support/job-records.ts'
 import { cancelKey, claimKey, deltasKey } from '../support/record.ts'
 import { ownRedis } from '../support/servers.ts'
@@ -40,6 +43,32 @@ describe.each([
     expect(await stored().state()).toBe('published')
     const again = await claim('f', 'second', { graceMs: -1 })
     expect(again).toMatchObject({ verdict: 'joined', run: 'first', isPublished: true })
+  })
+
+  test('of a response can be streamed again where its only entry was the end of another run', async () => {
+    const { connection, records, redis, key, keys, claim } = await scene()
+    const deltas = new Deltas(connection.client)
+    await claim('f', 'first', { isNumbered: true })
+    await records.markPublished(keys, 'first')
+    await redis.set(key, 'of another run')
+    await records.view(keys)
+    await records.dropForeign(keys, 'another', 'of another run', true)
+    expect(await deltas.isTrimmed(keys.deltas)).toBe(false)
+    await redis.xAdd(keys.deltas, '*', { text: 'A', run: 'first' })
+    expect(await deltas.isTrimmed(keys.deltas)).toBe(false)
+  })
+
+  test('that was deleted while its worker was busy takes neither deltas nor a result of it', async () => {
+    const { connection, records, redis, keys, claim } = await scene()
+    await claim('f', 'first', { isNumbered: true })
+    await records.end(keys, 'first', ['cancelled'])
+    await new KeptRequests(connection.client).removeJob(keys)
+    const writer = await deltaWriter(inject('services').REDIS_URL, { keys, run: 'first' })
+    writer.add('late')
+    await writer.close()
+    const written = await records.answer({ keys, run: 'first' }, 'succeeded', ['late'], false)
+    expect(written).toBe('answered')
+    expect(await redis.exists([keys.deltas, ...keys.results])).toBe(0)
   })
 
   test('is finished and marked for its own run alone', async () => {

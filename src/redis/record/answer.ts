@@ -16,12 +16,14 @@ export type AnswerReply = 'written' | 'stale' | 'answered'
 
 /**
  * Writes a worker's outcome. The first one of a run stays. A run whose record has gone may
- * still answer. A message that names no run overwrites what exists, unless it must not.
+ * still answer, unless it was cancelled: what was deleted stays deleted. A message that names no
+ * run overwrites what exists, unless it must not.
  */
 export const answer = jobScript<AnswerAsk, AnswerReply, AnswerReply>(
   `${HEAD}${ENDED}${FINISH}${WRITE_RESULT}
 if ask.run ~= '' and record and record.run ~= ask.run then return 'stale' end
 if (ask.run ~= '' or ask.isFirst) and ended() then return 'answered' end
+if ask.run ~= '' and not record and redis.call('GET', cancelKey) == ask.run then return 'answered' end
 if ask.run == '' or not record then
   writeResult(ask.ttl)
   return 'written'

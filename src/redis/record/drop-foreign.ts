@@ -20,6 +20,8 @@ redis.call('DEL', KEYS[firstResult])
 if record.outcome == 'read' and ask.isInFlight then
   local left = math.max(1, record.left - (now - record.finished))
   if record.entry then redis.call('XDEL', deltasKey, record.entry) end
+  -- A stream that has lost its only entry would look like one whose first entries are gone.
+  if #redis.call('XRANGE', deltasKey, '-', '+', 'COUNT', 1) == 0 then redis.call('DEL', deltasKey) end
   record.state, record.outcome, record.finished = 'published', nil, nil
   record.left, record.entry = nil, nil
   save()
