@@ -81,7 +81,9 @@ export function inResponseTerms(error: OpenAiError, responseParam: MapParam): Op
   const named = responseParam(param)
   const words = message
     .replaceAll(wordsOf(param), () => named)
-    .replace(/(?<=\ba part )(\w+)/, (word) => TYPES[word] ?? word)
+    .replace(/(?<=\ba part )(\w+)/, (word) =>
+      Object.hasOwn(TYPES, word) ? (TYPES[word] as string) : word,
+    )
   return new OpenAiError(status, words, { type, param: named, code, retryAfterS })
 }
 

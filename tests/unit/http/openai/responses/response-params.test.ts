@@ -193,6 +193,11 @@ describe('a field of the chat request', () => {
       responseParam,
     )
     expect(error.message).toBe('max_output_tokens is 5, and not max_tokens_x or a.max_tokens')
+    const part = new OpenAiError(400, 'a part constructor would be lost', {
+      param: 'messages[0].content[0]',
+      code: 'x',
+    })
+    expect(inResponseTerms(part, responseParam).message).toBe(part.message)
     const other = new OpenAiError(503, 'busy', { code: 'x', retryAfterS: 7 })
     expect(inResponseTerms(other, responseParam)).toBe(other)
   })
