@@ -1,4 +1,5 @@
 import { acceptanceUnknown, noWorkers, toGatewayError } from '../errors.ts'
+import { isDerivedId, isResponse } from '../job.ts'
 import { releaseJob } from './claimed-run.ts'
 import { markRun } from './marks.ts'
 import type { GatewayError } from '../errors.ts'
@@ -82,12 +83,15 @@ export async function publishUntilKnown(
   { demand, onLate }: PublishOptions,
 ): Promise<Sent> {
   const bornAt = performance.now()
-  if (job.kept !== undefined) {
-    const error = await kept.put(keys, job.kept, life).then(() => undefined, toGatewayError)
+  const of = { wireId, run, expiresAt: new Date(Date.now() + lifeMs) }
+  // Made before the first wait, because the job may be emptied meanwhile.
+  const delivery = dialect.encodeJob(job, of)
+  // Of all other jobs there is nothing to keep, and nothing of an earlier job with the same id.
+  if (job.kept !== undefined || (isResponse(job) && isDerivedId(job.id))) {
+    const keeping = job.kept === undefined ? kept.remove(keys) : kept.put(keys, job.kept, life)
+    const error = await keeping.then(() => undefined, toGatewayError)
     if (error !== undefined) return { kind: 'refused', error }
   }
-  const of = { wireId, run, expiresAt: new Date(Date.now() + lifeMs) }
-  const delivery = dialect.encodeJob(job, of)
   for (let attempt = 1; ; attempt += 1) {
     const expirationMs = lifeMs - (performance.now() - bornAt)
     const message = { queue: job.queue, delivery, messageId: wireId, run, expirationMs, onLate }

@@ -128,7 +128,12 @@ export function coreScene(more: { readonly dialect?: Partial<Dialect> } = {}) {
       },
     },
     broker,
-    kept: { put: async () => {}, get: async () => undefined, removeJob: async () => {} },
+    kept: {
+      put: async () => {},
+      get: async () => undefined,
+      remove: async () => {},
+      removeJob: async () => {},
+    },
     deltas: { after: async () => ({ deltas: [], hasMore: false }), isTrimmed: async () => false },
     announceCancel: vi.fn<GatewayParts['announceCancel']>(),
     resultLinks: [link],

@@ -1,5 +1,6 @@
+import { GatewayError } from '../../errors.ts'
 import { noResult } from '../refusal.ts'
-import { PIECE_BYTES, completed, readError } from './values.ts'
+import { MAX_RESULT_BYTES, PIECE_BYTES, completed, readError } from './values.ts'
 import type { RedisClient } from '../connection.ts'
 import type { JobKeys } from './record.ts'
 
@@ -11,8 +12,24 @@ export class KeptRequests {
     this.#client = client
   }
 
-  /** Rejects with `results_down`. */
+  /** Removes what was kept of an earlier request for the same id. Rejects with `results_down`. */
+  async remove({ kept }: JobKeys): Promise<void> {
+    try {
+      await this.#client.del(kept)
+    } catch (cause) {
+      throw noResult('what was kept of an earlier request could not be removed', cause)
+    }
+  }
+
+  /** Rejects with `message_too_large` where it could not be read again, and with `results_down`. */
   async put({ kept }: JobKeys, text: string, lifeMs: number): Promise<void> {
+    const bytes = Buffer.byteLength(text)
+    if (bytes > MAX_RESULT_BYTES) {
+      throw new GatewayError(
+        'message_too_large',
+        `the request and the conversation that it continues have ${bytes} bytes, and ${MAX_RESULT_BYTES} at most can be stored`,
+      )
+    }
     try {
       await this.#client.set(kept, text, { expiration: { type: 'PX', value: lifeMs } })
     } catch (cause) {

@@ -66,6 +66,31 @@ describe('a message', () => {
   })
 })
 
+test('a message is of the job as it was, also where that is emptied while what is kept of it is written', async () => {
+  const { parts, records, broker, publishes } = coreScene()
+  const messages = [{ role: 'user', content: 'Hello' }]
+  const emptied = { ...job, messages, kept: 'what is kept' }
+  const put = vi.fn<typeof parts.kept.put>(async () => {
+    Object.assign(emptied, { messages: [], kept: '' })
+  })
+  const claimant = {
+    job: emptied,
+    keys: records.keysOf('j'),
+    wireId: 'j',
+    fingerprint: 'f',
+    asker: 'a-1',
+  }
+  const options = { demand: { isUnwanted: false }, onLate: () => {} }
+  const kept = { ...parts.kept, put }
+  const sent = publishUntilKnown({ ...parts, kept }, claimant, heldClaim(), options)
+  await settled()
+  publishes[0]?.confirm('confirmed')
+  await sent
+  expect(put).toHaveBeenCalledWith(claimant.keys, 'what is kept', expect.any(Number))
+  const [message] = broker.publish.mock.calls[0] ?? []
+  expect(message?.delivery.body.toString()).toContain('Hello')
+})
+
 describe('a message whose confirm was lost', () => {
   test('is sent again as it was, with what is left of its life', async () => {
     const { sent, publishes, messages } = publishing()
