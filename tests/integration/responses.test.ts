@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { ask } from '../support/engine-worker.ts'
+import { ask, unique } from '../support/engine-worker.ts'
 import { eventually } from '../support/eventually.ts'
+import { claimKey, deltasKey } from '../support/record.ts'
 import {
   RESPONSES,
   chunk,
@@ -47,6 +48,18 @@ describe('a response', () => {
     const { json } = await create(hello({ store: false }))
     const { status, json: error } = await read(json.id)
     expect([status, error.error.code]).toEqual([404, 'response_not_found'])
+  })
+
+  test('that is not stored cannot be read either where its key had one that was stored', async () => {
+    const { create, read, worker } = await responseScene(sayHi)
+    const key = { 'idempotency-key': unique() }
+    const { json: first } = await create(hello(), key)
+    const ofResult = worker.key(first.id)
+    // Its time is over, and what was kept of its request lives a little longer than the rest.
+    await worker.redis.del([claimKey(ofResult), deltasKey(ofResult), ofResult])
+    const { json } = await create(hello({ store: false }), key)
+    expect(json).toMatchObject({ id: first.id, store: false, status: 'completed' })
+    expect((await read(json.id)).status).toBe(404)
   })
 
   test('is streamed, and every later reading tells the same events', async () => {
@@ -102,6 +115,21 @@ describe('a response', () => {
     ])
     const lost = await create(hello({ previous_response_id: 'resp_none' }))
     expect([lost.status, lost.json.error.param]).toEqual([400, 'previous_response_id'])
+  })
+
+  test('whose time is over cannot be continued, nor can its input be read', async () => {
+    const { create, read, worker } = await responseScene(sayHi)
+    const { json: first } = await create(hello())
+    // What was kept of its request lives a little longer than the rest.
+    await worker.redis.del(claimKey(worker.key(first.id)))
+    const { status, json } = await create(hello({ previous_response_id: first.id }))
+    const { code, param } = json.error
+    expect([status, code, param]).toEqual([
+      400,
+      'previous_response_not_found',
+      'previous_response_id',
+    ])
+    expect((await read(`${first.id}/input_items`)).status).toBe(404)
   })
 })
 

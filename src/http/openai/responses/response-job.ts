@@ -35,7 +35,7 @@ export async function readAskedResponse(
   const { sent, share } = await readBody(c, CHAT, options)
   try {
     const request = readResponseFields(sent.source, sent.fields, sent.model)
-    const earlier = await itemsUpTo(request.previousId, options)
+    const earlier = await itemsUpTo(request.previousId, options, share)
     const { chat, echo, responseParam, stored } = inChatTerms(request, sent, earlier, options)
     const { source: _, fields: __, ...rest } = chat
     const about = {

@@ -15,6 +15,7 @@ import {
   responseOf,
   startingAfter,
   storedResponse,
+  viewOf,
 } from './stored-response.ts'
 import type { Context } from 'hono'
 import type { HttpEnv } from '../../context.ts'
@@ -46,7 +47,9 @@ export function responsesRoutes(options: BudgetedOptions): Hono<HttpEnv> {
     return answer(c, await responseOf(id, { echo: stored.echo, view }, options))
   })
   routes.get(`${RESPONSES}/:id/input_items`, async (c) => {
-    const { stored } = await storedOf(c, options)
+    const { id, stored } = await storedOf(c, options)
+    // Its request is kept a little longer than the rest of it.
+    await viewOf(id, options)
     const [limit, order, after] = ['limit', 'order', 'after'].map((name) => c.req.query(name))
     return answer(c, listItems(stored.input, { limit, order, after }))
   })

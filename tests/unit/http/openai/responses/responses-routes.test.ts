@@ -95,6 +95,32 @@ describe('a response by its id', () => {
     },
   )
 
+  test('is the one that runs now, where its job begins again between two looks', async () => {
+    let isReturned = false
+    async function* follow() {
+      try {
+        yield [{ kind: 'status', status: 'running', createdAt: 1_790_000_005_000 } as const]
+        await new Promise(() => {})
+      } finally {
+        isReturned = true
+      }
+    }
+    const failed = { kind: 'failed', type: 'E', message: 'm' } as const
+    const { ask } = routes({
+      view: async () => ({ ...view, status: 'failed', outcome: failed }),
+      lacksDeltas: async () => false,
+      follow,
+    })
+    const { json } = await ask(ID)
+    const { status, created_at, error } = json
+    expect([status, created_at, error, isReturned]).toEqual([
+      'in_progress',
+      1_790_000_005,
+      null,
+      true,
+    ])
+  })
+
   test('whose job goes away meanwhile is a 404', async () => {
     const gone = async () => {
       throw notFound()
