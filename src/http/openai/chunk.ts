@@ -1,5 +1,7 @@
 import { elementsOf, sourceAt, withMembers, withSourceAt } from '../../json-source.ts'
 import { choicesIn } from './engine-json.ts'
+import { isObject } from './json-fields.ts'
+import type { Fields } from './json-fields.ts'
 
 /** What one choice of a chunk says. */
 export interface ChoicePiece {
@@ -39,10 +41,6 @@ export function chunksOf(chunks: string | undefined, kind: ChunkKind): Chunk[] |
     return undefined
   }
 }
-
-type Fields = Record<string, unknown>
-const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function chunkOf(chunk: Fields, source: string, kind: ChunkKind): Chunk {
   const choices: readonly unknown[] = Array.isArray(chunk.choices) ? chunk.choices : []

@@ -1,8 +1,7 @@
 import { elementsOf, sourceAt, withMembers } from '../../json-source.ts'
+import { isObject } from './json-fields.ts'
+import type { Fields } from './json-fields.ts'
 
-type Fields = Record<string, unknown>
-export const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 /** What a call holds, and the text of it that comes in pieces. */

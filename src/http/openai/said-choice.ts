@@ -1,9 +1,9 @@
 import { elementsOf, membersOf, sourceAt } from '../../json-source.ts'
 import { partsOf } from './responses/answer-parts.ts'
-import { SaidCalls, isObject, restOfLegacyCall } from './said-calls.ts'
+import { isObject } from './json-fields.ts'
+import { SaidCalls, restOfLegacyCall } from './said-calls.ts'
 import type { ChunkKind } from './chunk.ts'
-
-type Fields = Readonly<Record<string, unknown>>
+import type { Fields } from './json-fields.ts'
 
 /** Two names of the same. A client that has one of them has the other as well. */
 const SAME: Readonly<Record<string, string>> = {

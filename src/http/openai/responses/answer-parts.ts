@@ -1,5 +1,5 @@
-import { isObject } from './json-fields.ts'
-import type { Fields } from './json-fields.ts'
+import { isObject } from '../json-fields.ts'
+import type { Fields } from '../json-fields.ts'
 
 /** How likely the model found a token, in the form of the Responses API. */
 export interface Logprob {

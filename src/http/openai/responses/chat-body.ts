@@ -1,6 +1,5 @@
 import { elementsOf, sourceAt, withMembers } from '../../../json-source.ts'
 import { chatSourceOf, messagesOf, textMessage } from './chat-messages.ts'
-import { conversationOf } from './response-items.ts'
 import { paramMapper } from './response-params.ts'
 import { wantsLogprobs } from './response-request.ts'
 import { nestedFields } from './response-tools.ts'
@@ -99,7 +98,6 @@ function* placedItems(
   { sources, fields, input }: ResponseRequest,
   earlier: readonly Item[],
 ): Generator<PlacedItem> {
-  conversationOf(earlier, input)
   for (const item of earlier) yield { item, path: 'previous_response_id' }
   const isList = Array.isArray(fields.input)
   // Few requests have a part that is sent on as source text, and to cut a long list takes time.

@@ -1,7 +1,7 @@
 import { elementsOf, sourceAt } from '../../../json-source.ts'
-import { isObject } from './response-items.ts'
+import { isObject } from '../json-fields.ts'
 import { isInList } from './response-params.ts'
-import type { Fields } from './response-items.ts'
+import type { Fields } from '../json-fields.ts'
 import type { Item } from './response-types.ts'
 
 /** An item, and where in the request it is. */

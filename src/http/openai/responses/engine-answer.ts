@@ -1,7 +1,7 @@
 import { partsOf, saysNothing } from './answer-parts.ts'
-import { isObject, parsed } from './json-fields.ts'
+import { isObject, parsed } from '../json-fields.ts'
 import type { AnswerParts } from './answer-parts.ts'
-import type { Fields } from './json-fields.ts'
+import type { Fields } from '../json-fields.ts'
 
 /** What one chunk says of the first choice. */
 export interface ChunkParts {

@@ -1,5 +1,5 @@
 import { tierOf } from '../service-tier.ts'
-import type { Fields } from './response-items.ts'
+import type { Fields } from '../json-fields.ts'
 import type { Tools } from './response-tools.ts'
 import type { Echo } from './response-types.ts'
 

@@ -1,12 +1,8 @@
 import { createHash } from 'node:crypto'
 import { OpenAiError, invalidValue } from '../openai-errors.ts'
+import { isObject } from '../json-fields.ts'
+import type { Fields } from '../json-fields.ts'
 import type { Item } from './response-types.ts'
-
-/** A value of the request that is an object, so that its fields can be looked at. */
-export type Fields = Readonly<Record<string, unknown>>
-
-export const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export const unsupported = (param: string, message: string): OpenAiError =>
   new OpenAiError(400, message, { param, code: 'unsupported_parameter' })

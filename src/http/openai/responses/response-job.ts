@@ -59,6 +59,7 @@ function inChatTerms(
   earlier: readonly Item[],
   { v1 }: Pick<BudgetedOptions, 'v1'>,
 ) {
+  const input = conversationOf(earlier, request.input)
   const { source, responseParam } = chatBody(request, earlier)
   const { background, store } = request.echo
   const chat: OpenAiRequest = {
@@ -72,7 +73,6 @@ function inChatTerms(
   }
   const { tier } = priorityOf(chat.tier, v1.maxPriorityOf(chat.route.queue))
   const echo = { ...request.echo, service_tier: tier ?? 'default' }
-  const input = conversationOf(earlier, request.input)
   const kept = { kept: JSON.stringify({ v: 1, echo, input } satisfies StoredResponse) }
   return { chat, echo, responseParam, stored: background || store ? kept : {} }
 }

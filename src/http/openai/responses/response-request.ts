@@ -1,9 +1,10 @@
 import { membersOf } from '../../../json-source.ts'
 import { invalidValue } from '../openai-errors.ts'
 import { echoOf } from './response-echo.ts'
-import { KNOWN_ITEMS, isObject, readItems, unsupported } from './response-items.ts'
+import { isObject } from '../json-fields.ts'
+import { KNOWN_ITEMS, readItems, unsupported } from './response-items.ts'
 import { readTools } from './response-tools.ts'
-import type { Fields } from './response-items.ts'
+import type { Fields } from '../json-fields.ts'
 import type { Tools } from './response-tools.ts'
 import type { Echo, Item } from './response-types.ts'
 

@@ -1,7 +1,8 @@
 import { elementsOf, membersOf, withMembers } from '../../../json-source.ts'
 import { invalidValue } from '../openai-errors.ts'
-import { isObject, unsupported } from './response-items.ts'
-import type { Fields } from './response-items.ts'
+import { isObject } from '../json-fields.ts'
+import { unsupported } from './response-items.ts'
+import type { Fields } from '../json-fields.ts'
 
 /** The tools of a request: in the form of the chat API, and in that of the response object. */
 export interface Tools {

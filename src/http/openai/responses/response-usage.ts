@@ -1,6 +1,6 @@
-import { isObject } from './json-fields.ts'
+import { isObject } from '../json-fields.ts'
 import type { Usage } from '../../../job.ts'
-import type { Fields } from './json-fields.ts'
+import type { Fields } from '../json-fields.ts'
 import type { ResponseUsage } from './response-types.ts'
 
 const countOf = (value: unknown): number | undefined =>

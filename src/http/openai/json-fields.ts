@@ -1,4 +1,4 @@
-/** JSON that an engine wrote, of which nothing is known. */
+/** JSON that a client or an engine wrote, of which nothing is known. */
 export type Fields = Readonly<Record<string, unknown>>
 
 export const isObject = (value: unknown): value is Fields =>
