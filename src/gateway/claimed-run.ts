@@ -1,11 +1,17 @@
 import { hash, randomUUID } from 'node:crypto'
-import { GatewayError, WireFormatError, acceptanceUnknown, jobConflict } from '../errors.ts'
+import {
+  GatewayError,
+  WireFormatError,
+  acceptanceUnknown,
+  jobConflict,
+  jobExpired,
+} from '../errors.ts'
 import { hasEnded, isDerivedId, isResponse } from '../job.ts'
 import { errorFields } from '../telemetry/log.ts'
 import { cancelRun } from './cancel.ts'
 import { insist } from './insist.ts'
 import { CLAIM_GRACE_MS } from './job-state.ts'
-import { lookAtJob } from './job-view.ts'
+import { expireRun, lookAtJob } from './job-view.ts'
 import type { Standing } from '../dialect.ts'
 import type { Job } from '../job.ts'
 import type { HintSource } from '../redis/push.ts'
@@ -113,6 +119,20 @@ export async function leaveRun(
     parts.log.warn(errorFields(error), 'claim.leave_failed')
     return true
   }
+}
+
+/** What a request gets whose job's life is over. Of a response that is its end, so that no later reader sees another. */
+export async function lifeOver(
+  parts: ClaimParts,
+  { job, keys, wireId }: Claimant,
+  run: string,
+): Promise<GatewayError> {
+  if (isResponse(job)) {
+    await expireRun(parts, { keys, wireId, run }).catch((error: unknown) => {
+      parts.log.warn(errorFields(error), 'claim.expire_failed')
+    })
+  }
+  return jobExpired()
 }
 
 /** Another payload holds the id. If its result exists, that job has ended, and only no mark says so yet. */

@@ -48,8 +48,7 @@ export async function lookAtJob(parts: ViewParts, name: JobName): Promise<Seen> 
   const view = viewOf(name.id, stored, standing, finishedAt)
   if (view.status === 'expired' && isResponse(name) && !isOver) {
     // The first who sees it writes it down. Then the next look finds it, or what came before.
-    const of = { wireId: wireId(name), run: record.run, now: new Date() }
-    await records.expire(keys, record.run, dialect.encodeOutcome({ kind: 'expired' }, of))
+    await expireRun(parts, { keys, wireId: wireId(name), run: record.run })
     return lookAtJob(parts, name)
   }
   const age = record.life - remainingMs - record.keep
@@ -71,6 +70,19 @@ export async function cancelJob(parts: ViewParts, name: JobName): Promise<JobVie
       },
     )
   }
+}
+
+/** Writes down that the life of a run is over. Where it has ended meanwhile, that end stays. */
+export async function expireRun(
+  { dialect, records }: Pick<ViewParts, 'dialect' | 'records'>,
+  {
+    keys,
+    wireId: id,
+    run,
+  }: { readonly keys: JobKeys; readonly wireId: string; readonly run: string },
+): Promise<void> {
+  const of = { wireId: id, run, now: new Date() }
+  await records.expire(keys, run, dialect.encodeOutcome({ kind: 'expired' }, of))
 }
 
 /** A job as its record and its result say. `finishedAt` where a mark was just written. */

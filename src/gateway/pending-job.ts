@@ -1,7 +1,7 @@
-import { acceptanceUnknown, jobConflict, jobExpired, runAgain, toGatewayError } from '../errors.ts'
+import { acceptanceUnknown, jobConflict, runAgain, toGatewayError } from '../errors.ts'
 import { isResponse } from '../job.ts'
 import { Inbox, doneWithin } from './inbox.ts'
-import { claimArmed, claimJob, leaveRun, readOutcome } from './claimed-run.ts'
+import { claimArmed, claimJob, leaveRun, lifeOver, readOutcome } from './claimed-run.ts'
 import { Demand } from './demand.ts'
 import { JobContent } from './job-content.ts'
 import { dueAt, interruptedIn, moved, timedOutIn } from './job-state.ts'
@@ -182,7 +182,8 @@ export class PendingJob {
     if (now >= this.demand.graceEndsAt) return this.endGrace()
     if (now >= claim.at + claim.remainingMs) {
       await this.#read(claim, 'deadline')
-      if (this.waiters.ending === undefined && this.claim === claim) throw jobExpired()
+      if (this.waiters.ending !== undefined || this.claim !== claim) return
+      throw await lifeOver(this.#parts, this.claimant, claim.run)
     } else if (this.#state === 'following') await this.#claimAgain()
     else if (this.#state === 'sending') throw acceptanceUnknown()
     else if (claim.isPublished) {

@@ -91,6 +91,15 @@ describe('a background response', () => {
     expect((await read(`${json.id}?stream=true`)).text).toBe(text)
   })
 
+  test('has that end also where a client that waited for it was the first to see it', async () => {
+    const { create, read, worker } = await responseScene(pause, { JOB_TTL_S: '2', TIMEOUT: '5' })
+    const { status, json, headers } = await create(hello())
+    expect([status, json.error.code]).toEqual([504, 'job_expired'])
+    const id = headers.get('x-job-id') as string
+    await worker.jobs[0]?.end({ kind: 'succeeded', content: 'late' })
+    expect((await read(id)).json).toMatchObject({ status: 'failed', output: [] })
+  })
+
   test('has numbers that no entry behind its end changes', async () => {
     const { create, read, worker } = await responseScene(async ({ say }) => {
       await say({ text: 'A', chunks: `[${chunk({ content: 'A' })}]` })
