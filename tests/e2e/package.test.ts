@@ -55,7 +55,9 @@ describe('what is shipped', () => {
       const schema = schemas[path as keyof typeof schemas]
       expect(validate(schema, JSON.parse(body))).toHaveProperty('value')
     }
-    expect(readFileSync(join(ROOT, 'README.md'), 'utf8').match(/^curl localhost/gm)).toHaveLength(2)
+    expect(
+      readFileSync(join(ROOT, 'README.md'), 'utf8').match(/^curl localhost\S+ -H 'content-type/gm),
+    ).toHaveLength(2)
   })
 
   test('the demo keeps its promises and leaves nothing', () => {
