@@ -110,9 +110,10 @@ test('a late result of an earlier run from the stub neither answers nor blocks t
   const one = { ...settings, WORKER_CONCURRENCY: '1' }
   const slow = await startWorkerProgram({ ...one, ECHO_DELAY_MS: '3000' })
   expect((await generate(first.url, 'c-6', 'old')).body.code).toBe('job_expired')
-  // The slow stub still runs the old payload and takes no other; it ends while the new one runs.
+  // The slow stub still runs the old payload and takes no other; it ends while the new one is in flight.
+  const answered = generate(second.url, 'c-6', 'new')
   await startWorkerProgram({ ...one, ECHO_DELAY_MS: '700' })
-  expect((await generate(second.url, 'c-6', 'new')).body).toEqual({ content: 'echo: new' })
+  expect((await answered).body).toEqual({ content: 'echo: new' })
   const done = await slow.log.until('job.done')
   expect(done).toMatchObject({ job: 'c-6', written: 'stale' })
   expect((await generate(second.url, 'c-6', 'new')).body).toEqual({ content: 'echo: new' })
