@@ -1,5 +1,5 @@
 import { GatewayError, clientGone, isRejection, stillRunning } from '../errors.ts'
-import { wireId } from '../job.ts'
+import { hasEnded, wireId } from '../job.ts'
 import { Admission } from './admission.ts'
 import { Follower } from './follower.ts'
 import { cancelJob, lookAtJob } from './job-view.ts'
@@ -194,8 +194,12 @@ export class Gateway {
   /** Ends the job if it has not ended, and removes all that is stored of it. Rejects with `not_found`. */
   async remove(name: JobName): Promise<void> {
     const { kept, records } = this.#parts
-    await this.cancel(name)
-    await kept.removeJob(records.keysOf(wireId(name)))
+    for (;;) {
+      await this.cancel(name)
+      const { view, run } = await lookAtJob(this.#parts, name)
+      // A request with the same key may have begun another run meanwhile.
+      if (hasEnded(view) && (await kept.removeJob(records.keysOf(wireId(name)), run))) return
+    }
   }
 
   /** Admits no request any more, lets those that are held finish for up to `graceMs`, then sends them away. */

@@ -66,6 +66,22 @@ describe('a background response', () => {
     expect((await create(hello({ background: true }))).status).toBe(200)
   })
 
+  test('is joined and replayed by its Idempotency-Key, also above the limit', async () => {
+    const running = await responseScene(
+      (job) => (running.worker.jobs.length === 1 ? sayHi(job) : pause()),
+      { MAX_BACKGROUND: '1' },
+    )
+    const { create, ended } = running
+    const [first, second] = [unique(), unique()].map((key) => ({ 'idempotency-key': key }))
+    const { json } = await create(hello({ background: true }), first)
+    await ended(json.id)
+    await create(hello({ background: true }), second)
+    expect((await create(hello({ background: true }))).status).toBe(429)
+    expect((await create(hello({ background: true }), first)).json.status).toBe('completed')
+    expect((await create(hello({ background: true }), second)).json.status).toBe('queued')
+    expect(running.worker.jobs).toHaveLength(2)
+  })
+
   test('that no client looked at when it ended makes room all the same', async () => {
     const { create, worker } = await responseScene(sayHi, { MAX_BACKGROUND: '1' })
     await create(hello({ background: true }))

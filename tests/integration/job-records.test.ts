@@ -62,13 +62,22 @@ describe.each([
     const { connection, records, redis, keys, claim } = await scene()
     await claim('f', 'first', { isNumbered: true })
     await records.end(keys, 'first', ['cancelled'])
-    await new KeptRequests(connection.client).removeJob(keys)
+    expect(await new KeptRequests(connection.client).removeJob(keys, 'first')).toBe(true)
     const writer = await deltaWriter(inject('services').REDIS_URL, { keys, run: 'first' })
     writer.add('late')
     await writer.close()
     const written = await records.answer({ keys, run: 'first' }, 'succeeded', ['late'], false)
     expect(written).toBe('answered')
     expect(await redis.exists([keys.deltas, ...keys.results])).toBe(0)
+  })
+
+  test('is not deleted under another run, which a request with the same key has begun meanwhile', async () => {
+    const { connection, records, redis, keys, claim } = await scene()
+    await claim('f', 'first', { isNumbered: true })
+    await records.end(keys, 'first', ['cancelled'])
+    await claim('f', 'second', { isNumbered: true })
+    expect(await new KeptRequests(connection.client).removeJob(keys, 'first')).toBe(false)
+    expect(await redis.exists(keys.record)).toBe(1)
   })
 
   test('is finished and marked for its own run alone', async () => {

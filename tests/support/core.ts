@@ -132,7 +132,7 @@ export function coreScene(more: { readonly dialect?: Partial<Dialect> } = {}) {
       put: async () => {},
       get: async () => undefined,
       remove: async () => {},
-      removeJob: async () => {},
+      removeJob: async () => true,
     },
     deltas: { after: async () => ({ deltas: [], hasMore: false }), isTrimmed: async () => false },
     announceCancel: vi.fn<GatewayParts['announceCancel']>(),

@@ -49,10 +49,13 @@ export class KeptRequests {
     }
   }
 
-  /** Removes it with all else that is stored of a job that has ended. Rejects with `results_down`. */
-  async removeJob({ record, deltas, kept, results }: JobKeys): Promise<void> {
+  /**
+   * Removes it with all else that is stored of a run that has ended. False where another run has
+   * the id by now. Rejects with `results_down`.
+   */
+  async removeJob(keys: JobKeys, run: string): Promise<boolean> {
     try {
-      await this.#client.del([kept, record, deltas, ...results])
+      return await this.#client.removeJob({ keys, ask: { run }, others: [keys.kept] })
     } catch (cause) {
       throw noResult('the job could not be removed', cause)
     }

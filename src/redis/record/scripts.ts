@@ -9,6 +9,7 @@ import { markPublished } from './mark-published.ts'
 import { mayRun } from './may-run.ts'
 import { read } from './read.ts'
 import { release } from './release.ts'
+import { remove } from './remove.ts'
 import { renew } from './renew.ts'
 import { view } from './view.ts'
 
@@ -25,6 +26,7 @@ export const scripts = {
   mayRunJob: mayRun,
   readJob: read,
   releaseJob: release,
+  removeJob: remove,
   renewAsker: renew,
   returnedJob: returned,
   viewJob: view,

@@ -1,5 +1,5 @@
 import { GatewayError, isRejection } from '../../../errors.ts'
-import { hasEnded } from '../../../job.ts'
+import { OWNER, hasEnded } from '../../../job.ts'
 import { clientOf, replayed, serverTiming } from '../../context.ts'
 import { responseId } from '../../job-id.ts'
 import { sendEvents } from '../../sse.ts'
@@ -54,16 +54,30 @@ async function answer(
 ): Promise<Response> {
   const { echo, isStream } = response
   const { id } = of
-  const { limits, v1 } = of.options
+  const { v1 } = of.options
   c.env.jobId = id
   if (!echo.background) return isStream ? stream(c, response, of) : wait(c, response, of)
-  const isFirst = await v1.background.enter(id, limits.jobTtlMs)
+  const isFirst = await enter(of)
   try {
     return await (isStream ? stream(c, response, of) : submit(response, of))
   } catch (error) {
     // Where an earlier request has begun the job, a refusal of this one says nothing of it.
     if (isFirst && willNotRun(error)) await v1.background.leave(id)
     throw error
+  }
+}
+
+/** Whether the job is new. One that a request with the same key has begun needs no place among the others. */
+async function enter({ id, hasKey, options }: AnswerOptions): Promise<boolean> {
+  const { gateway, limits, v1 } = options
+  try {
+    return await v1.background.enter(id, limits.jobTtlMs)
+  } catch (error) {
+    const view = hasKey
+      ? await gateway.view({ id, owner: OWNER }).catch(() => undefined)
+      : undefined
+    if (view === undefined || (hasEnded(view) && view.status !== 'succeeded')) throw error
+    return false
   }
 }
 
