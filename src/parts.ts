@@ -13,7 +13,8 @@ import { Push } from './redis/push.ts'
 import { JobRecords } from './redis/record/job-records.ts'
 import { KeptRequests } from './redis/record/kept-requests.ts'
 import { Sweep } from './redis/sweep.ts'
-import { UnansweredJobs } from './redis/unanswered-jobs.ts'
+import { KEPT_MS, UnansweredJobs } from './redis/unanswered-jobs.ts'
+import { UnansweredNames } from './redis/unanswered-names.ts'
 import { Workers } from './redis/workers.ts'
 import { watchGauges } from './telemetry/metrics.ts'
 import type { Config } from './config.ts'
@@ -82,7 +83,7 @@ export function createParts(config: Config, log: Log, metrics: Metrics): Parts {
   return {
     gateway,
     models: directory,
-    unanswered: new UnansweredJobs(data, prefix, log),
+    unanswered: unansweredJobs(prefix, data, subscriber, log),
     background: backgroundJobs(config, data, gateway),
     health: () => healthOf(gateway, broker, links),
     load: () => ({ pending: gateway.pending, subscriptions: push.size }),
@@ -121,6 +122,17 @@ function gatewayOf({ dialect, gateway }: Config, needs: GatewayNeeds): Gateway {
     },
     resultLinks: [data.link, subscriber.link, probe.link],
   })
+}
+
+/** They need no opening: the names are read when the connections are there. */
+function unansweredJobs(
+  prefix: string,
+  data: RedisConnection,
+  subscriber: RedisConnection,
+  log: Log,
+): UnansweredJobs {
+  const names = new UnansweredNames({ subscriber, data, prefix, lifeMs: KEPT_MS, log })
+  return new UnansweredJobs({ connection: data, names, prefix, log })
 }
 
 /** Their ids are the clients' own, which is enough while there is one owner. */

@@ -10,5 +10,7 @@ export const modelsKey = (prefix: string): string => `${prefix}:@models`
 /** The job of a request that got no outcome, by a hash of the request. */
 export const unansweredKey = (prefix: string, request: string): string =>
   `${prefix}:@unanswered:${request}`
+/** A sorted set of such hashes by when their time is over, and the channel on which replicas announce them. */
+export const unansweredNames = (prefix: string): string => `${prefix}:@unanswered`
 /** The responses that run in the background: a sorted set of their ids by when their time is over, in ms since 1970. */
 export const backgroundKey = (prefix: string): string => `${prefix}:@background`

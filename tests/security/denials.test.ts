@@ -35,6 +35,8 @@ describe('no login of deploy/redis', () => {
     ['EXISTS', 'llm-api:@probe:1'],
     ['SUBSCRIBE', '__keyspace@0__:llm-api:1'],
     ['PUBLISH', 'llm-api:@push-repaired', 'x'],
+    ['PUBLISH', 'llm-api:@unanswered', 'x'],
+    ['SUBSCRIBE', 'llm-api:@unanswered'],
     // It says what it serves itself, and hears and reads nothing of other workers.
     ['SUBSCRIBE', 'llm-api:@workers'],
     ['HGETALL', 'llm-api:@workers'],
