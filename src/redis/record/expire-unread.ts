@@ -17,9 +17,12 @@ interface ExpireUnreadAsk extends KindAsk {
 export const expireUnread = jobScript<ExpireUnreadAsk, number, number>(
   `${HEAD}${ENDED}${SURE}${FINISH}
 local bare = {}
-for i = 3, lastResult do
-  if redis.call('PTTL', KEYS[i]) == -1 then bare[#bare + 1] = KEYS[i] end
+local function addBare(key)
+  if redis.call('PTTL', key) == -1 then bare[#bare + 1] = key end
 end
+-- The deltas come last, as in expireAll.
+for i = firstResult, lastResult do addBare(KEYS[i]) end
+addBare(deltasKey)
 local function expire(ttl)
   for _, key in ipairs(bare) do redis.call('PEXPIRE', key, math.max(ttl, 1)) end
   return #bare

@@ -14,7 +14,7 @@ interface FinishAsk extends KindAsk {
 export const finish = jobScript<FinishAsk, number | null, number | null>(
   `${HEAD}${FINISH}
 if not record then
-  for i = 1, lastResult do redis.call('PEXPIRE', KEYS[i], ask.ttl) end
+  expireAll(ask.ttl)
   return false
 end
 if record.run ~= ask.run then return false end

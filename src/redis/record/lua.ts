@@ -76,6 +76,13 @@ end
  * stops at the same one.
  */
 export const FINISH = `
+-- The deltas come last, so that none goes a millisecond before the result.
+local function expireAll(ttl)
+  redis.call('PEXPIRE', recordKey, ttl)
+  redis.call('PEXPIRE', cancelKey, ttl)
+  for i = firstResult, lastResult do redis.call('PEXPIRE', KEYS[i], ttl) end
+  redis.call('PEXPIRE', deltasKey, ttl)
+end
 local function finish(state, outcome)
   local isNew = isInFlight()
   if isNew then record.left = life end
@@ -90,7 +97,7 @@ local function finish(state, outcome)
     record.entry = type(entry) == 'string' and entry or nil
   end
   redis.pcall('SET', recordKey, cjson.encode(record), 'KEEPTTL')
-  for i = 1, lastResult do redis.call('PEXPIRE', KEYS[i], ttl) end
+  expireAll(ttl)
 end
 `
 

@@ -24,8 +24,7 @@ local pieces = {}
 for i = firstResult, lastResult do pieces[#pieces + 1] = firstPiece(KEYS[i]) end
 local isOurs = not record or (record.run == ask.run and isInFlight())
 if isOurs and ended() then
-  if record then finish('done', 'read')
-  else for i = 1, lastResult do redis.call('PEXPIRE', KEYS[i], ask.ttl) end end
+  if record then finish('done', 'read') else expireAll(ask.ttl) end
 end
 return {record and cjson.encode(record) or false, unpack(pieces)}
 `,
