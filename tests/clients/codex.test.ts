@@ -97,12 +97,12 @@ describe('Codex', () => {
     })
   })
 
-  test('is told why a response failed', async () => {
+  test('learns why a response failed', async () => {
     const { turn } = await ask('break for Codex')
     await expect(turn).rejects.toThrow('the engine ran out of memory')
   })
 
-  test('is told at once what the engine refuses', async () => {
+  test('learns at once what the engine refuses', async () => {
     const body = JSON.stringify(codexRequest('refuse Codex'))
     const { url } = stack()
     const reply = await fetch(`${url}/v1/responses`, { method: 'POST', headers: HEADERS, body })

@@ -50,7 +50,7 @@ describe.concurrent.each(clients)('$name', (client) => {
 describe.each(clients)('$name', (client) => {
   const { name } = client
 
-  test('that waits for less than a run takes is told before it gives up', async () => {
+  test('that waits for less than a run takes gets its answer before it gives up', async () => {
     expect(await late(stacks('usual'), client, { timeoutS: 2 })).toEqual(ONE_RUN)
   })
 

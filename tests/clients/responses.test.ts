@@ -156,7 +156,7 @@ describe.each(clients.map((client) => ({ client, title: titleOf(client) })))(
       })
     })
 
-    describe.skipIf(client.missing !== undefined)('is told', () => {
+    describe.skipIf(client.missing !== undefined)('learns', () => {
       test('what the engine refuses, with its param', async () => {
         for (const task of ['plain', 'stream']) {
           const { error } = await ask(task, `refuse ${task}`)

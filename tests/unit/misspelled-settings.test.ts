@@ -28,11 +28,11 @@ describe('a name that is nearly that of a setting', () => {
     ['RESULT_TTL', 'RESULT_TTL_S'],
     ['CELERY_BROKER_URI', 'CELERY_BROKER_URL'],
     ['LOG_LEVL', 'LOG_LEVEL'],
-  ])('%s is told with %s', (name, setting) => {
+  ])('%s is logged with %s', (name, setting) => {
     expect(nearest(name)).toBe(setting)
   })
 
-  test('is told with all others, and never with its value', () => {
+  test('is logged with all others, and never with its value', () => {
     const found = misspelledIn(
       { REDIS_HOTS: 'canary', PATH: '/bin', LOG_LEVL: 'canary', API_PORT: '1', API_PROT: '' },
       gatewaySettingNames,
